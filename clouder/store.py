@@ -51,4 +51,6 @@ def write_private(path: Path, content: str | bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             Path(temporary).unlink()
-        raise AccessError(f"cannot write {path}: {error.strerror}", fix="free some space or make it writable") from error
+        raise AccessError(
+            f"cannot write {path}: {error.strerror}", fix="free some space or make it writable"
+        ) from error

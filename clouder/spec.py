@@ -1,0 +1,284 @@
+"""What the user wants: one frozen, validated ClusterSpec, from flags or `cluster.yaml`."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from clouder.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?\Z")
+RESERVED_NAMES = {
+    "con",
+    "nul",
+    "true",
+    "false",
+    "null",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "localhost",
+    "default",
+    "all",
+}
+# Label keys and values as Kubernetes checks them:
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+LABEL_KEY = re.compile(
+    r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?\Z"
+)
+LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?\Z")
+MAX_POOL_SIZE = 200
+
+
+def _name(value: str) -> str:
+    if not NAME.match(value):
+        raise ValueError("use 1 to 40 of a-z, 0-9 and -, starting with a letter and not ending with -")
+    if value in RESERVED_NAMES:
+        raise ValueError(f"{value} is a reserved word; choose another name")
+    return value
+
+
+def _labels(value: dict[str, str]) -> dict[str, str]:
+    for key, text in value.items():
+        if not LABEL_KEY.match(key) or not LABEL_VALUE.match(text):
+            raise ValueError(f"{key}={text} is not a Kubernetes label")
+    return value
+
+
+def _cidr(value: str) -> str:
+    try:
+        network = IPv4Network(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; write it as 10.244.0.0/16") from error
+    if network.prefixlen > 24:
+        raise ValueError("is too small; use a prefix of at most /24")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?\z|^\z")]
+Version = Annotated[str, StringConstraints(pattern=r"^v1\.[0-9]{1,3}\.[0-9]{1,3}\z")]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=True
+    )
+
+
+class ControlPlane(_Model):
+    """The control plane nodes."""
+
+    count: Annotated[
+        int, Field(ge=1, le=1, description="How many control plane nodes; this version makes one")
+    ] = 1
+    size: Annotated[Word, Field(description="Machine size; empty: the provider's default")] = ""
+
+
+class NodePool(_Model):
+    """Worker nodes of one kind."""
+
+    name: Name = "workers"
+    desired: Annotated[int, Field(ge=0, le=MAX_POOL_SIZE, description="How many nodes")] = 2
+    size: Annotated[Word, Field(description="Machine size; empty: the provider's default")] = ""
+    labels: Annotated[dict[str, str], AfterValidator(_labels), Field(description="Labels of the nodes")] = {}
+
+
+class Network(_Model):
+    """Address ranges inside the cluster."""
+
+    cni: Literal["flannel"] = "flannel"
+    pod_cidr: Cidr = "10.244.0.0/16"
+    service_cidr: Cidr = "10.96.0.0/12"
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Network:
+        if IPv4Network(self.pod_cidr).overlaps(IPv4Network(self.service_cidr)):
+            raise ValueError("podCidr and serviceCidr overlap; choose ranges apart from each other")
+        return self
+
+
+class Node(_Model):
+    """One machine of the cluster, before it exists."""
+
+    name: str
+    role: Literal["master", "node"]
+    pool: str
+    size: str = ""
+    labels: dict[str, str] = {}
+
+
+class ClusterSpec(_Model):
+    """What the user wants; everything else follows from it."""
+
+    api_version: Literal["clouder.dev/v1alpha1"] = "clouder.dev/v1alpha1"
+    kind: Literal["Cluster"] = "Cluster"
+    name: Name
+    provider: Word = "local"
+    region: Word = ""
+    kubernetes_version: Version = "v1.36.3"
+    control_plane: ControlPlane = ControlPlane()
+    pools: tuple[NodePool, ...] = (NodePool(),)
+    network: Network = Network()
+    criu: Annotated[bool, Field(description="Make the nodes ready to checkpoint and restore pods")] = True
+
+    @model_validator(mode="after")
+    def _unique_pools(self) -> ClusterSpec:
+        names = [pool.name for pool in self.pools]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"pools: {name} is there twice; give each pool its own name")
+            if name in {"master", "node"}:
+                raise ValueError(
+                    f"pools: {name} is taken by the nodes Clouder names itself; choose another name"
+                )
+        return self
+
+    def nodes(self) -> tuple[Node, ...]:
+        """The machines, control planes first; a name never moves when another node goes."""
+        return (*self._masters(), *(node for pool in self.pools for node in _pool_nodes(self.name, pool)))
+
+    def _masters(self) -> Iterator[Node]:
+        for number in range(1, self.control_plane.count + 1):
+            suffix = "master" if number == 1 else f"master-{number}"
+            yield Node(
+                name=f"{self.name}-{suffix}",
+                role="master",
+                pool="control-plane",
+                size=self.control_plane.size,
+            )
+
+
+def _pool_nodes(cluster: str, pool: NodePool) -> Iterator[Node]:
+    stem = "node" if pool.name == "workers" else pool.name
+    for number in range(1, pool.desired + 1):
+        yield Node(
+            name=f"{cluster}-{stem}-{number}", role="node", pool=pool.name, size=pool.size, labels=pool.labels
+        )
+
+
+def parse(data: Mapping[str, Any], *, source: str = "spec") -> ClusterSpec:
+    """The spec in `data` (camelCase keys as in cluster.yaml); raises SpecError, one line a fault."""
+    try:
+        return ClusterSpec.model_validate_json(_json(data))
+    except ValidationError as error:
+        faults = [_explain(item) for item in error.errors()]
+        raise SpecError(
+            f"{source}: " + "\n".join(faults), fix="clouder spec schema prints every field and its limits"
+        ) from error
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    """JSON mode of pydantic is strict about types and still takes a list for a tuple."""
+    import json
+
+    try:
+        return json.dumps(data)
+    except (TypeError, ValueError) as error:
+        raise SpecError(f"the spec holds a value that is not text, number, list or map: {error}") from error
+
+
+PLAIN_WORDS = {
+    "extra_forbidden": "is not a known field; remove it or correct its spelling",
+    "missing": "is missing",
+    "string_pattern_mismatch": "has a form that is not allowed: {input!r}",
+    "string_type": "must be text; write it in quotes: {input!r}",
+}
+PATTERN_HINTS = {"kubernetesVersion": 'write it as "v1.36.3"', "size": "use letters, digits, . _ and -"}
+
+
+def _explain(item: Any) -> str:
+    path = ".".join(str(part) for part in item["loc"])
+    text = PLAIN_WORDS.get(item["type"], item["msg"].removeprefix("Value error, ")).format(
+        input=item["input"]
+    )
+    hint = PATTERN_HINTS.get(str(item["loc"][-1]), "") if item["loc"] else ""
+    return f"{path}: {text}" + (f"; {hint}" if hint else "") if path else text
+
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 32
+
+
+def load_yaml(text: str | bytes, *, source: str = "cluster.yaml") -> dict[str, Any]:
+    """A mapping from untrusted YAML; aliases, tags, deep nesting, doubled keys and non-UTF-8 are refused.
+
+    PyYAML itself expands aliases without bound, keeps the last of two equal keys and overflows the stack on
+    deep nesting, so the events are looked at before anything is built.
+    """
+    import yaml
+
+    try:
+        data = text.encode() if isinstance(text, str) else text
+        if len(data) > MAX_BYTES:
+            raise SpecError(f"{source}: larger than 1 MiB; a cluster spec is a few lines")
+        decoded = data.decode()
+        _check_events(decoded, source)
+        loaded = yaml.load(decoded, Loader=_strict_loader())  # noqa: S506 (a SafeLoader that refuses doubled keys)
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{source}: not UTF-8 text") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SpecError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
+        raise SpecError(f"{source}: must be a map of fields, such as `name: demo`")
+    return loaded
+
+
+def _check_events(text: str, source: str) -> None:
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise SpecError(f"{source}: anchors and aliases are not allowed; write the value out")
+        if tag := getattr(event, "tag", None):
+            raise SpecError(f"{source}: tags such as {tag} are not allowed")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise SpecError(f"{source}: nested deeper than {MAX_DEPTH} levels")
+
+
+def _strict_loader() -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            keys = [key.value for key, _ in node.value]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise yaml.YAMLError(f"{key} is there twice (line {node.start_mark.line + 1})")
+            return super().construct_mapping(node, deep)
+
+    return Loader
+
+
+def dump(spec: ClusterSpec) -> str:
+    """`cluster.yaml` of the resolved spec; loading it gives the same spec."""
+    import yaml
+
+    return yaml.safe_dump(spec.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of cluster.yaml, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **ClusterSpec.model_json_schema(by_alias=True),
+    }
