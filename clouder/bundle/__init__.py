@@ -1,0 +1,1 @@
+"""Bundles: everything a node needs, pinned and checked, as one directory."""
