@@ -1,0 +1,42 @@
+"""What Clouder installs into a cluster: one row and one folder of manifests each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clouder.errors import NotFoundError
+from clouder.render import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clouder.bundle import Bundle
+    from clouder.spec import ClusterSpec
+
+
+@dataclass(frozen=True)
+class Addon:
+    """A folder `templates/addons/<name>` and the values of its templates."""
+
+    name: str
+    values: Callable[[ClusterSpec, Bundle], dict[str, str]]
+
+    def manifest(self, spec: ClusterSpec, bundle: Bundle) -> bytes:
+        """The addon's manifests for this cluster, one YAML stream."""
+        return render(f"addons/{self.name}/{self.name}.yaml.j2", **self.values(spec, bundle)).encode()
+
+
+def image(bundle: Bundle, repository: str) -> str:
+    """The bundle's image of `repository`, with its tag; raises NotFoundError."""
+    for name in bundle.lock.images:
+        if name.rpartition(":")[0] == repository:
+            return name
+    raise NotFoundError(f"the bundle {bundle.path.name} holds no image of {repository}")
+
+
+def _flannel(spec: ClusterSpec, bundle: Bundle) -> dict[str, str]:
+    return {"pod_cidr": spec.network.pod_cidr, "image": image(bundle, "ghcr.io/flannel-io/flannel")}
+
+
+ADDONS = {addon.name: addon for addon in (Addon("flannel", _flannel),)}

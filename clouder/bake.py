@@ -1,0 +1,152 @@
+"""Bakes the node image: the ordinary node steps on a throwaway node, which is then committed.
+
+The throwaway node is a cluster like any other, made by the same Terraform module from the bare image. A bake
+that was killed shows up in `clouder k8s ls` under its own name, and the next one goes on with it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from clouder import engine, locks, nodeimage
+from clouder.bootstrap import Payload
+from clouder.cluster import Cluster
+from clouder.errors import AccessError
+from clouder.providers import docker
+from clouder.render import asset
+from clouder.spec import ClusterSpec, parse
+from clouder.step import Event, Workflow
+from clouder.steps.machines import CREATE_MACHINES, RENDER
+from clouder.steps.node import BASE, CONFIGURE_CONTAINERD, CONFIGURE_CRIU, IMPORT_IMAGES, INSTALL_PACKAGES
+from clouder.store import home
+from clouder.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from clouder.providers import Provider
+    from clouder.step import Reporter
+
+BAKE = Workflow(
+    "bake",
+    (RENDER, CREATE_MACHINES, BASE, INSTALL_PACKAGES, CONFIGURE_CONTAINERD, CONFIGURE_CRIU, IMPORT_IMAGES),
+)
+CONTENT = "/var/lib/containerd"
+
+
+def docker_image(cluster: Cluster, report: Reporter) -> None:
+    """Makes the node image of the cluster's spec on the Docker engine, unless it is there."""
+    tag = nodeimage.tag(cluster.spec)
+    if _exists(tag):
+        return
+    with locks.wait_for(home() / "bake.lock"):  # a second create waits here, and then finds the image
+        if not _exists(tag):
+            base = _import_base(cluster)
+            _commit(_bake(_throwaway(cluster, tag), base, report), base, tag)
+
+
+def _throwaway(cluster: Cluster, tag: str) -> ClusterSpec:
+    name = f"bake-{tag.rpartition('-')[2]}"
+    wanted = {"provider": cluster.spec.provider, "kubernetesVersion": cluster.spec.kubernetes_version}
+    return parse({"name": name, **wanted, "pools": [], "criu": cluster.spec.criu})
+
+
+def _bake(spec: ClusterSpec, base: str, report: Reporter) -> Cluster:
+    workspace = Workspace.open(spec.name) if spec.name in Workspace.names() else Workspace.create(spec)
+    with workspace.lock("bake"), workspace.run_log("bake") as log:
+        bare = Cluster(spec, _with_image(base), workspace, workspace.outputs())
+        baked = engine.run(bare, BAKE, report=_inner(report), log=log)
+        _seal(baked)
+    return baked
+
+
+def _with_image(image: str) -> Provider:
+    from clouder.providers.local import LOCAL
+
+    def tfvars(spec: ClusterSpec, previous: Mapping[str, Any]) -> dict[str, Any]:
+        values = LOCAL.tfvars(spec, previous)
+        return {**values, "options": {**values["options"], "image": image}}
+
+    return replace(LOCAL, tfvars=tfvars)
+
+
+def _inner(report: Reporter) -> Reporter:
+    """The bake's own steps appear as notes of the one action that the user knows."""
+
+    def tell(event: Event) -> None:
+        if event.state in {"start", "failed"}:
+            report(Event("", "image", "Get the node image", "note", note=event.title))
+
+    return tell
+
+
+def _seal(cluster: Cluster) -> None:
+    seal = asset("templates/node-image/seal.sh").read_bytes()
+    with engine.Connections(cluster) as connections:
+        code = connections.get(cluster.inventory.leader).run(Payload({"main.sh": seal}))
+    if code:
+        raise AccessError(f"the node to bake cannot be sealed (exit code {code})")
+
+
+def _import_base(cluster: Cluster) -> str:
+    tag = nodeimage.base_tag(cluster.spec)
+    if not _exists(tag):
+        _docker("import", str(cluster.bundle.path / "rootfs/node.tar"), f"{tag}-raw")
+        _docker("rm", "--force", f"{tag}".replace(":", "-"), check=False)
+        container = _docker("create", "--name", tag.replace(":", "-"), f"{tag}-raw", "/bin/true")
+        _docker("cp", str(asset("templates/node-image/node-entry.sh")), f"{container}:/node-entry")
+        _docker("commit", *_changes(), container, tag)
+        _docker("rm", container)
+        _docker("rmi", "--no-prune", f"{tag}-raw", check=False)
+    return tag
+
+
+def _changes() -> list[str]:
+    return ["--change", 'ENTRYPOINT ["sh", "/node-entry"]', "--change", "STOPSIGNAL SIGRTMIN+3"]
+
+
+def _commit(baked: Cluster, base: str, tag: str) -> None:
+    """A commit leaves volumes out, so containerd's store is copied from the volume into the image."""
+    node = baked.inventory.leader.name
+    _docker("stop", node)
+    halfway = f"{base.partition(':')[0]}:halfway-{tag.rpartition('-')[2]}"
+    _docker("commit", node, halfway)
+    container = _docker("create", halfway)
+    _copy(f"{node}:{CONTENT}", f"{container}:{CONTENT.rpartition('/')[0]}")
+    _docker("commit", *_changes(), container, tag)
+    _docker("rm", "--volumes", container)
+    _docker("rmi", "--no-prune", halfway)
+    baked.workspace.destroy(baked.provider)
+    baked.workspace.remove()
+
+
+def _exists(tag: str) -> bool:
+    return bool(_docker("images", "--quiet", tag))
+
+
+def _docker(*args: str, check: bool = True) -> str:
+    try:
+        return docker.run(*args, environment=docker.engine()).strip()
+    except AccessError:
+        if check:
+            raise
+        return ""
+
+
+def _copy(source: str, target: str) -> None:
+    """`docker cp` from container to container, as one stream."""
+    import os
+
+    environment = {**os.environ, **docker.engine()}
+    with subprocess.Popen(["docker", "cp", source, "-"], env=environment, stdout=subprocess.PIPE) as reader:
+        done = subprocess.run(
+            ["docker", "cp", "-", target], env=environment, stdin=reader.stdout, check=False
+        )
+    if reader.returncode or done.returncode:
+        raise AccessError(f"docker cp from {source} failed", fix="docker system df shows what space is left")
+
+
+BUILDERS: dict[str, Callable[[Cluster, Reporter], None]] = {"docker": docker_image}

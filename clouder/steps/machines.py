@@ -1,0 +1,44 @@
+"""Bundle, node image and machines: what happens on the operator's machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clouder import bundle as bundles
+from clouder.step import Action, Event
+
+if TYPE_CHECKING:
+    from clouder.bundle import Event as BundleEvent
+    from clouder.cluster import Cluster
+    from clouder.step import Reporter
+    from clouder.workspace import TerraformEvent
+
+
+def _ensure_bundle(cluster: Cluster, report: Reporter) -> Cluster:
+    def tell(event: BundleEvent) -> None:
+        report(Event("", f"bundle/{event.part}", event.part, event.state, event.seconds, event.note))
+
+    bundles.ensure(cluster.spec.kubernetes_version, progress=tell)
+    return cluster
+
+
+def _render(cluster: Cluster, _: Reporter) -> Cluster:
+    cluster.workspace.prepare(cluster.provider, cluster.spec)
+    return cluster
+
+
+def _apply(cluster: Cluster, report: Reporter) -> Cluster:
+    def tell(event: TerraformEvent) -> None:
+        report(
+            Event("", f"terraform/{event.address}", event.address, event.kind, event.seconds, event.message)
+        )
+
+    workspace = cluster.workspace
+    plan = workspace.plan(on_event=tell)
+    workspace.check(plan, force=False)
+    return cluster.with_outputs(workspace.outputs() if plan.empty else workspace.apply(plan, on_event=tell))
+
+
+ENSURE_BUNDLE = Action("bundle", "Get the bundle", _ensure_bundle)
+RENDER = Action("render", "Write the Terraform files", _render)
+CREATE_MACHINES = Action("machines", "Create the machines", _apply)

@@ -1,0 +1,45 @@
+"""The workflows: lists of steps that read aloud."""
+
+from __future__ import annotations
+
+from clouder.step import Workflow
+from clouder.steps.control_plane import (
+    ALLOW_CHECKPOINT,
+    CREATE_TOKEN,
+    FETCH_KUBECONFIG,
+    INIT,
+    INSTALL_FLANNEL,
+)
+from clouder.steps.image import BAKE_IMAGE
+from clouder.steps.machines import CREATE_MACHINES, ENSURE_BUNDLE, RENDER
+from clouder.steps.node import (
+    BASE,
+    CONFIGURE_CONTAINERD,
+    CONFIGURE_CRIU,
+    IMPORT_IMAGES,
+    INSTALL_PACKAGES,
+)
+from clouder.steps.workers import JOIN, LABEL_NODES, REMOVE_TOKENS, WAIT_READY
+
+PREPARE_NODES = (BASE, INSTALL_PACKAGES, CONFIGURE_CONTAINERD, CONFIGURE_CRIU, IMPORT_IMAGES)
+
+MACHINES = Workflow("machines", (ENSURE_BUNDLE, BAKE_IMAGE, RENDER, CREATE_MACHINES))
+
+SETUP = Workflow(
+    "setup",
+    (
+        ENSURE_BUNDLE,
+        *PREPARE_NODES,
+        INIT,
+        ALLOW_CHECKPOINT,
+        CREATE_TOKEN,
+        FETCH_KUBECONFIG,
+        INSTALL_FLANNEL,
+        JOIN,
+        LABEL_NODES,
+        WAIT_READY,
+        REMOVE_TOKENS,
+    ),
+)
+
+APPLY = Workflow("apply", (*MACHINES.parts, *SETUP.parts[1:]))
