@@ -79,7 +79,7 @@ def test_a_tar_can_be_filtered_and_added_to(tmp_path):
     made = tarball.write_tar(
         tmp_path / "made.tar",
         [Entry("usr/bin/y", link="x")],
-        base=Selection(base, lambda path: "share/doc" not in path),
+        base=[Selection(base, lambda path: "share/doc" not in path)],
     )
     with tarfile.open(made) as archive:
         assert [m.name for m in archive] == ["usr", "usr/bin", "usr/bin/x", "usr/share", "usr/bin/y"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 EPOCH = 1_767_225_600  # 2026-01-01 UTC, the time of every file we make
 
@@ -26,17 +26,23 @@ class Entry:
 
 @dataclass(frozen=True)
 class Selection:
-    """What to keep of an existing tar: `keep(path)` is asked for every member; `base` is that tar."""
+    """What to take over from an existing tar: `keep(path)` is asked for every member."""
 
-    base: Path
+    tar: Path
     keep: Callable[[str], bool] = field(default=lambda _: True)
 
 
-def write_tar(to: Path, entries: Iterable[Entry], *, base: Selection | None = None, prefix: str = "") -> Path:
-    """Write what `base` keeps, then `entries`, to the tar file `to`; parents are added as directories."""
+def write_tar(
+    to: Path, entries: Iterable[Entry], *, base: Sequence[Selection] = (), prefix: str = ""
+) -> Path:
+    """Write what `base` keeps, then the `entries` it does not have, to the tar `to`; missing parents are added."""
     with tarfile.open(to, "w", format=tarfile.PAX_FORMAT) as out:
-        seen = _copy_members(base, out) if base else set()
+        seen: set[str] = set()
+        for selection in base:
+            _copy_members(selection, out, seen)
         for entry in sorted(entries, key=lambda entry: entry.path):
+            if entry.path in seen:
+                continue
             _add_parents(out, entry.path, seen, prefix)
             _add(out, entry, prefix)
             seen.add(entry.path)
@@ -53,18 +59,16 @@ def normalise(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _copy_members(base: Selection, out: tarfile.TarFile) -> set[str]:
-    seen = set()
-    with tarfile.open(base.base) as source:
+def _copy_members(selection: Selection, out: tarfile.TarFile, seen: set[str]) -> None:
+    with tarfile.open(selection.tar) as source:
         for member in source:
             path = member.name.removeprefix("./").rstrip("/")
-            if path in ("", ".") or not base.keep(path):
+            if path in ("", ".") or path in seen or not selection.keep(path):
                 continue
             seen.add(path)
             member.name = path
             member.linkname = member.linkname.removeprefix("./") if member.islnk() else member.linkname
             out.addfile(normalise(member), source.extractfile(member) if member.isreg() else None)
-    return seen
 
 
 def _add_parents(out: tarfile.TarFile, path: str, seen: set[str], prefix: str) -> None:

@@ -1,4 +1,4 @@
-module clouder/bundle/cni-plugins
+module clouder/bundle/cni-flannel
 
 go 1.26.0
 

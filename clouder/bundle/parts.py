@@ -1,0 +1,105 @@
+"""The parts of a build: each made once per hash of its inputs, side by side where nothing is waited for."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from clouder.bundle.events import Event
+from clouder.bundle.processes import DISK_FULL, Processes, disk_full
+from clouder.bundle.recipe import fingerprint
+from clouder.errors import ClouderError, Interrupted
+
+Progress = Callable[[Event], None]
+Finished = Mapping[str, Path]
+LANES = 3  # a compiler fills two cores; the third lane is for what waits on the network
+
+
+@dataclass(frozen=True)
+class Part:
+    """One directory of the build cache: `make(target, finished parts)` fills it; `inputs` decide its content."""
+
+    name: str
+    inputs: object
+    make: Callable[[Path, Finished], None]
+    needs: Sequence[str] = ()
+
+
+def make_parts(
+    parts: Sequence[Part], cache: Path, *, processes: Processes, progress: Progress
+) -> dict[str, Path]:
+    """Make what is not in `cache` yet and return the directory of every part; the first failure stops the rest."""
+    keys = _keys(parts)
+    finished = {part.name: cache / keys[part.name] for part in parts if (cache / keys[part.name]).is_dir()}
+    for name in finished:
+        progress(Event(name, "cached"))
+    waiting = [part for part in parts if part.name not in finished]
+    running: dict[Future[Path], str] = {}
+    with ThreadPoolExecutor(LANES) as pool:
+        try:
+            while waiting or running:
+                for part in [part for part in waiting if set(part.needs) <= finished.keys()]:
+                    waiting.remove(part)
+                    job = pool.submit(_make, part, cache / keys[part.name], dict(finished), progress)
+                    running[job] = part.name
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    finished[running.pop(future)] = future.result()
+        except KeyboardInterrupt:
+            _stop(processes, running)
+            raise Interrupted("the build was stopped", fix="run it again: finished parts are kept") from None
+        except BaseException:
+            _stop(processes, running)
+            raise
+    return finished
+
+
+def _keys(parts: Sequence[Part]) -> dict[str, str]:
+    keys: dict[str, str] = {}
+    for part in parts:  # a part comes after those that it needs
+        keys[part.name] = f"{part.name}-{fingerprint([part.inputs, [keys[need] for need in part.needs]])}"
+    return keys
+
+
+def _make(part: Part, target: Path, finished: Finished, progress: Progress) -> Path:
+    started = time.monotonic()
+    progress(Event(part.name, "start"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        part.make(temporary, finished)
+        with suppress(
+            FileExistsError, NotADirectoryError
+        ):  # another recipe's build may have made the same part
+            _publish(temporary, target)
+    except BaseException as error:
+        progress(Event(part.name, "failed", time.monotonic() - started, str(error)))
+        raise _explain(error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    progress(Event(part.name, "done", time.monotonic() - started))
+    return target
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    if not target.exists():
+        temporary.chmod(0o755)
+        temporary.rename(target)
+
+
+def _explain(error: BaseException) -> BaseException:
+    full = isinstance(error, OSError) and DISK_FULL.search(str(error))
+    return disk_full(str(error)) if full and not isinstance(error, ClouderError) else error
+
+
+def _stop(processes: Processes, running: Mapping[Future[Path], str]) -> None:
+    processes.stop()
+    for future in running:
+        future.cancel()
+    wait(running)
