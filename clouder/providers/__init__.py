@@ -1,0 +1,22 @@
+"""The places machines come from: the registry is the dict below."""
+
+from __future__ import annotations
+
+from clouder.errors import SpecError
+from clouder.providers.local import LOCAL
+from clouder.providers.provider import Provider
+
+__all__ = ["PROVIDERS", "Provider", "find"]
+
+PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (LOCAL,)}
+
+
+def find(name: str) -> Provider:
+    """The provider called `name`; raises SpecError with the names there are."""
+    try:
+        return PROVIDERS[name]
+    except KeyError:
+        raise SpecError(
+            f"provider: {name} is unknown; choose one of {', '.join(PROVIDERS)}",
+            fix=f"--provider {next(iter(PROVIDERS))}",
+        ) from None

@@ -1,0 +1,59 @@
+"""What a provider is: one record of facts and plain functions; nothing else asks which provider it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from clouder.spec import ClusterSpec
+
+
+def no_environment(spec: ClusterSpec) -> dict[str, str]:  # noqa: ARG001
+    """Terraform needs nothing from Clouder but what is in the environment already."""
+    return {}
+
+
+def nothing(spec: ClusterSpec) -> tuple[str, ...]:  # noqa: ARG001
+    """Terraform's own refresh sees everything there is to see."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One place where machines come from.
+
+    tfvars:       (spec, previous tfvars or {}) -> all Terraform values but ssh_public_key and host_keys.
+                  `previous` keeps addresses and ports where they are. Raises SpecError, AccessError.
+    check_access: raises AccessError, with the fix, before anything is created.
+    environment:  what terraform gets on top of the environment of this process.
+    missing:      addresses inside the module, such as `terraform_data.lb`, of resources that are gone without
+                  Terraform being able to notice; the next plan makes them anew.
+    wake:         starts the machines that are stopped; returns their names.
+    """
+
+    name: str
+    title: str
+    default_region: str
+    default_sizes: Mapping[str, str]  # by role: master, node
+    ssh_user: str
+    tfvars: Callable[[ClusterSpec, Mapping[str, Any]], dict[str, Any]]
+    check_access: Callable[[ClusterSpec], None]
+    environment: Callable[[ClusterSpec], dict[str, str]] = no_environment
+    missing: Callable[[ClusterSpec], tuple[str, ...]] = nothing
+    wake: Callable[[ClusterSpec], tuple[str, ...]] = nothing
+    required_providers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def common_tfvars(spec: ClusterSpec) -> dict[str, Any]:
+    """The part of the Terraform values that every module takes in the same form."""
+    return {
+        "cluster_name": spec.name,
+        "region": spec.region,
+        "nodes": {
+            node.name: {"role": node.role, "pool": node.pool, "size": node.size} for node in spec.nodes()
+        },
+        "tags": {},
+    }

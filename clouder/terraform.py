@@ -1,0 +1,219 @@
+"""python-terraform's home: the library builds the command lines, the process handling is our own.
+
+Of the library is kept `generate_cmd_string`. The rest captures all output until the end, leaves at Ctrl-C
+while terraform goes on, logs variables, and turns every typing error into a terraform run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import python_terraform
+
+from clouder.errors import AccessError, ClouderError, Interrupted
+from clouder.terraform_errors import Diagnostic, explain
+from clouder.terraform_process import Process, wait_for_orphan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from clouder.runlog import RunLog
+
+MINIMUM = (1, 5)
+PRESSES_TO_KILL = 3
+# They would change what is run, or on which state, behind Clouder's back.
+UNWANTED = re.compile(r"TF_CLI_ARGS|TF_WORKSPACE\Z|TF_DATA_DIR\Z|TF_VAR_")
+FLAG = python_terraform.IsFlagged
+
+
+@dataclass(frozen=True)
+class TerraformEvent:
+    """One thing terraform said: kind is its own `type`, or `text`, `waiting` or `warning` from Clouder."""
+
+    kind: str
+    address: str
+    message: str
+    seconds: float = 0.0
+
+
+OnEvent = Callable[[TerraformEvent], None]
+
+
+def ignore(event: TerraformEvent) -> None:
+    """Show nothing."""
+
+
+@cache
+def binary() -> str:
+    """The terraform to run, CLOUDER_TERRAFORM or the one on PATH; raises AccessError where it is no use."""
+    wanted = os.environ.get("CLOUDER_TERRAFORM") or "terraform"
+    path = shutil.which(wanted)
+    fix = f"install terraform {MINIMUM[0]}.{MINIMUM[1]} or newer, or set CLOUDER_TERRAFORM to one"
+    if not path:
+        raise AccessError(f"{wanted} is not installed", fix=fix)
+    done = subprocess.run(
+        [path, "version"], capture_output=True, text=True, check=False, env=_environment({})
+    )
+    found = re.search(r"v(\d+)\.(\d+)\.\d+", done.stdout)
+    if not found:
+        raise AccessError(f"{path} does not say its version", fix=fix, details=done.stderr)
+    if (int(found[1]), int(found[2])) < MINIMUM:
+        raise AccessError(f"{path} is {found[0]}, which is too old", fix=fix)
+    return path
+
+
+class Terraform(python_terraform.Terraform):  # type: ignore[misc]
+    """Runs terraform in one directory; `folder` is where the running process is recorded."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        log: RunLog | None = None,
+        on_event: OnEvent = ignore,
+    ) -> None:
+        super().__init__(working_dir=str(directory), terraform_bin_path=binary())
+        self._directory = directory
+        self._folder = folder
+        self._environment = _environment(environment)
+        self._log = log
+        self._on_event = on_event
+        self._process: Process | None = None
+        self._presses = 0
+        self._diagnostics: list[Diagnostic] = []
+
+    def __getattr__(self, item: str) -> NoReturn:
+        """The library would run `terraform <item>`."""
+        raise AttributeError(item)
+
+    def read_state_file(self, file_path: str | None = None) -> None:
+        """The library would read the state, secrets and all, after each call; nobody needs it."""
+
+    def cmd(self, cmd: str, *args: str, **kwargs: Any) -> tuple[int, str, str]:
+        """Run `terraform CMD`, telling each event as it comes; returns (0, output, ""), or raises."""
+        wait_for_orphan(self._folder, lambda text: self._tell("waiting", text))
+        argv: list[str] = self.generate_cmd_string(cmd, *args, **kwargs)
+        self._presses = 0
+        self._diagnostics = []
+        process = self._process = Process(
+            argv, cwd=self._directory, environment=self._environment, folder=self._folder
+        )
+        try:
+            lines = self._follow(process)
+            errors = process.errors().strip()
+        finally:
+            self._process = None
+            process.close()
+        self._record({"type": "stderr", "@message": errors} if errors else None)
+        if self._presses:
+            raise Interrupted(
+                f"terraform {cmd} was stopped; what it had made is written down",
+                fix="run the same command again to go on",
+            )
+        if process.exit_code:
+            raise explain(self._diagnostics or [Diagnostic(f"terraform {cmd} failed", errors, "")])
+        return 0, "\n".join(lines), ""
+
+    def ask(self, cmd: str, *args: str) -> Any:
+        """The JSON that `terraform CMD -json` prints; it may hold secrets, so it is not logged."""
+        quiet = Terraform(self._directory, folder=self._folder, environment=self._environment)
+        return json.loads(quiet.cmd(cmd, *args, json=FLAG)[1])
+
+    def cancel(self) -> None:
+        """First call: one SIGINT, for a clean stop. Second: a warning. Third: terraform is killed."""
+        process = self._process
+        if process is None:
+            return
+        self._presses += 1
+        if self._presses == 1:
+            self._tell("warning", "stopping: terraform finishes what it has begun; this may take a while")
+            process.interrupt()
+        elif self._presses < PRESSES_TO_KILL:
+            self._tell(
+                "warning",
+                "terraform is stopping; once more kills it, and it may forget what it has just made",
+            )
+        else:
+            process.kill()
+
+    def _follow(self, process: Process) -> list[str]:
+        """All output, each line told as it comes; when telling fails, terraform is stopped first."""
+        lines: list[str] = []
+        failure: ClouderError | None = None
+        ended = False
+        while not ended:
+            try:
+                ended = process.exit_code is not None
+                new = process.new_lines()
+                lines += new
+                if failure is None:
+                    self._take(new)
+                if not ended:
+                    process.wait_a_moment()
+            except KeyboardInterrupt:  # noqa: PERF203 (the loop must go on until terraform has ended)
+                ended = False
+                self.cancel()
+            except ClouderError as error:  # such as a full disk under the log
+                ended = False
+                failure = error
+                process.interrupt()
+        if failure is not None:
+            raise failure
+        return lines
+
+    def _take(self, lines: list[str]) -> None:
+        for line in lines:
+            data = _parse(line)
+            self._record(data)
+            diagnostic = data.get("diagnostic", {})
+            if diagnostic.get("severity") == "error":
+                self._diagnostics.append(
+                    Diagnostic(
+                        diagnostic["summary"], diagnostic.get("detail", ""), diagnostic.get("address", "")
+                    )
+                )
+            self._on_event(_event(data))
+
+    def _record(self, data: dict[str, Any] | None) -> None:
+        if self._log and data:
+            self._log.terraform(json.dumps(data))
+
+    def _tell(self, kind: str, text: str) -> None:
+        self._record({"type": kind, "@message": text})
+        self._on_event(TerraformEvent(kind, "", text))
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        data = json.loads(line)
+    except ValueError:
+        data = None
+    return data if isinstance(data, dict) else {"type": "text", "@message": line}
+
+
+def _event(data: dict[str, Any]) -> TerraformEvent:
+    """The address stands in another place in each kind of event."""
+    hook = data.get("hook", {})
+    resource = hook.get("resource") or data.get("change", {}).get("resource") or {}
+    return TerraformEvent(
+        kind=data.get("type", "text"),
+        address=resource.get("addr") or data.get("diagnostic", {}).get("address", ""),
+        message=data.get("@message", ""),
+        seconds=float(hook.get("elapsed_seconds", 0)),
+    )
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not UNWANTED.match(name)}
+    return {**kept, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1", **more}

@@ -1,0 +1,328 @@
+"""One directory per cluster: spec, generated Terraform and its state, keys, kubeconfig, journal, runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from clouder import keys, locks
+from clouder.errors import AccessError, NotFoundError, TerraformError, UsageError
+from clouder.runlog import Redactor, RunLog, append_json, new_run
+from clouder.spec import NAME, dump, load_yaml, parse
+from clouder.store import home, private_dir, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from clouder.plan import Plan
+    from clouder.providers import Provider
+    from clouder.spec import ClusterSpec
+    from clouder.terraform import OnEvent, Terraform
+
+LOCK_TIMEOUT = "60s"  # for another terraform on the same state, as in a shared backend
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a Terraform module tells about its machines."""
+
+    hosts: tuple[dict[str, Any], ...]  # name, role, pool, ssh {host, port, user}, private_ip, public_ip, …
+    api_endpoint: str  # host:port in certificates and for the nodes
+    api_access: str  # host:port from this machine
+    addon_values: dict[str, Any]
+
+
+def clusters() -> Path:
+    """Where the workspaces are."""
+    return home() / "clusters"
+
+
+class Workspace:
+    """The directory of one cluster, and the only thing that runs terraform."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self._log: RunLog | None = None
+        self._running: Terraform | None = None
+
+    # Finding and making
+
+    @staticmethod
+    def names() -> list[str]:
+        """The clusters there are, in order of their names."""
+        return sorted(path.parent.name for path in clusters().glob("[a-z]*/cluster.yaml"))
+
+    @staticmethod
+    def open(name: str) -> Workspace:
+        """The workspace of a cluster that exists; raises NotFoundError with the names of those that do."""
+        path = clusters() / name
+        if not NAME.match(name) or not (path / "cluster.yaml").is_file():
+            known = ", ".join(Workspace.names()) or "none yet"
+            raise NotFoundError(
+                f"there is no cluster {name!r}; there are: {known}", fix=f"clouder k8s create {name}"
+            )
+        return Workspace(_no_link(path))
+
+    @staticmethod
+    def create(spec: ClusterSpec) -> Workspace:
+        """A new workspace that holds the spec and nothing else; raises UsageError when the name is taken."""
+        workspace = Workspace(private_dir(_no_link(clusters() / spec.name)))
+        draft = workspace.path / f".cluster.yaml.{os.getpid()}"
+        write_private(draft, dump(spec))
+        try:
+            os.link(draft, workspace.path / "cluster.yaml")  # of two at once, one
+        except FileExistsError:
+            raise UsageError(
+                f"there is a cluster {spec.name} already",
+                fix=f"clouder k8s status {spec.name}, or choose another name",
+            ) from None
+        finally:
+            draft.unlink()
+        return workspace
+
+    def spec(self) -> ClusterSpec:
+        """The resolved spec; raises SpecError when the file was damaged."""
+        path = self.path / "cluster.yaml"
+        return parse(load_yaml(path.read_bytes(), source=str(path)), source=str(path))
+
+    def save_spec(self, spec: ClusterSpec) -> None:
+        """Replace the spec."""
+        write_private(self.path / "cluster.yaml", dump(spec))
+
+    # Files others use
+
+    @property
+    def directory(self) -> Path:
+        """The Terraform directory."""
+        return self.path / "terraform"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The operator's kubeconfig; there once the control plane was initialised."""
+        return self.path / "kubeconfig"
+
+    @property
+    def key_file(self) -> Path:
+        """The private key that logs in to the nodes."""
+        return self.path / "keys" / "ssh_key"
+
+    def host_key(self, node: str) -> str:
+        """The public SSH host key of `node`, to be pinned; once made, it lives as long as the cluster."""
+        return keys.ensure(self._host_key_file(node), node)
+
+    def _host_key_file(self, node: str) -> Path:
+        return self.path / "keys" / "hosts" / node
+
+    # Locking and logging
+
+    @contextmanager
+    def lock(self, command: str, *, on_event: OnEvent | None = None) -> Iterator[None]:
+        """Work on the cluster alone while `command` runs; raises Aborted with the name of who does so now.
+
+        A terraform that outlived a run which was killed is waited for: it uses the files of the workspace.
+        """
+        from clouder.terraform import TerraformEvent, ignore
+        from clouder.terraform_process import wait_for_orphan
+
+        tell = on_event or ignore
+        with locks.hold(self.path / "lock", what=f"cluster {self.name}", command=command):
+            wait_for_orphan(self._process_folder, lambda text: tell(TerraformEvent("waiting", "", text)))
+            yield
+
+    def run_log(self, command: str) -> RunLog:
+        """A run folder of its own; what terraform says from now on goes there too."""
+        self._log = new_run(self.path / "runs", command)
+        for path in sorted((self.path / "keys").rglob("*")):
+            if path.is_file() and path.suffix != ".pub":
+                self._log.redactor.add(path.read_text())
+        return self._log
+
+    def journal(self, event: str, **fields: Any) -> None:
+        """Append one line to what was ever done to the cluster."""
+        redactor = self._log.redactor if self._log else Redactor()
+        append_json(self.path / "journal.jsonl", redactor, event, fields)
+
+    # Terraform
+
+    def prepare(
+        self, provider: Provider, spec: ClusterSpec, *, options: Mapping[str, Any] | None = None
+    ) -> None:
+        """Make what a plan needs: spec, keys, Terraform directory. `options` override the provider's own.
+
+        The address lock spans all clusters of this home: two created at once must not choose the same ones.
+        """
+        from clouder import terraform_dir
+
+        self.save_spec(spec)
+        public_key = keys.ensure(self.key_file, f"clouder-{spec.name}")
+        for node in spec.nodes():
+            self.host_key(node.name)
+        with locks.wait_for(home() / "addresses.lock"):
+            values = provider.tfvars(spec, terraform_dir.read_tfvars(self.directory))
+            values["ssh_public_key"] = public_key
+            values["options"] = {**values["options"], **(options or {})}
+            terraform_dir.write(self.directory, terraform_dir.files(provider, values))
+
+    def plan(self, *, on_event: OnEvent | None = None) -> Plan:
+        """What an apply would do, in a plan file that only its owner can read."""
+        from clouder import plan
+        from clouder.terraform import FLAG
+
+        provider, spec = self._provider(), self.spec()
+        terraform = self._terraform(provider, on_event)
+        self._init(terraform)
+        path = self.path / "plan"
+        gone = self._gone(terraform, provider.missing(spec))
+        terraform.cmd("plan", input=False, lock_timeout=LOCK_TIMEOUT, out=str(path), replace=gone, json=FLAG)
+        return plan.read(path, terraform.ask("show", str(path)))
+
+    def check(self, plan: Plan, *, force: bool = False) -> None:
+        """Raise TerraformError when the plan would lose a control plane, the network or the endpoint."""
+        from clouder.plan import check
+
+        masters = [node.name for node in self.spec().nodes() if node.role == "master"]
+        known = self.outputs()
+        masters += [host["name"] for host in known.hosts if host["role"] == "master"] if known else []
+        check(plan, control_planes=set(masters), initialised=self.kubeconfig.exists(), force=force)
+
+    def apply(self, plan: Plan, *, on_event: OnEvent | None = None) -> Outputs:
+        """Carry out exactly this plan, start machines that are stopped, and return the outputs."""
+        from clouder.terraform import FLAG
+
+        provider, spec = self._provider(), self.spec()
+        terraform = self._terraform(provider, on_event)
+        if not plan.empty:
+            try:
+                terraform.cmd("apply", str(plan.path), input=False, lock_timeout=LOCK_TIMEOUT, json=FLAG)
+            finally:
+                plan.path.unlink(missing_ok=True)  # it holds the host keys
+        provider.wake(spec)
+        outputs = _outputs(terraform.ask("output"))
+        write_private(self.path / "outputs.json", json.dumps(asdict(outputs), indent=2) + "\n")
+        return outputs
+
+    def outputs(self) -> Outputs | None:
+        """What the last apply told; None before the first."""
+        try:
+            saved = json.loads((self.path / "outputs.json").read_text())
+        except FileNotFoundError:
+            return None
+        return Outputs(**{**saved, "hosts": tuple(saved["hosts"])})
+
+    def destroy(self, *, on_event: OnEvent | None = None) -> None:
+        """Destroy everything Terraform made for the cluster; files stay until `remove`."""
+        from clouder.terraform import FLAG
+
+        if not self._was_prepared():
+            return
+        provider = self._provider()
+        self.prepare(provider, self.spec())  # a run that was killed may have left the directory half-written
+        terraform = self._terraform(provider, on_event)
+        self._init(terraform)
+        terraform.cmd("destroy", auto_approve=FLAG, input=False, lock_timeout=LOCK_TIMEOUT, json=FLAG)
+        (self.path / "outputs.json").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Delete the directory; raises TerraformError while Terraform still holds something."""
+        if self._was_prepared() and (left := self._state(self._terraform(self._provider(), None))):
+            raise TerraformError(
+                f"cluster {self.name} still has {len(left)} resources",
+                fix=f"clouder k8s delete {self.name}",
+                details="\n".join(left),
+            )
+        # Renamed first: a removal that is killed half-way leaves no half cluster behind.
+        doomed = self.path.with_name(f".removed-{self.name}-{os.getpid()}")
+        self.path.rename(doomed)
+        for path in doomed.parent.glob(".removed-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def cancel(self) -> None:
+        """Stop the terraform that runs, as a Ctrl-C would; safe to call from any thread."""
+        if self._running:
+            self._running.cancel()
+
+    @property
+    def _process_folder(self) -> Path:
+        return self.path / "process"
+
+    def _was_prepared(self) -> bool:
+        from clouder.terraform_dir import TFVARS
+
+        return (self.directory / TFVARS).exists()
+
+    def _provider(self) -> Provider:
+        from clouder import providers
+
+        return providers.find(self.spec().provider)
+
+    def _terraform(self, provider: Provider, on_event: OnEvent | None) -> Terraform:
+        from clouder.terraform import Terraform, ignore
+
+        nodes = [node.name for node in self.spec().nodes()]
+        for node in nodes:
+            self.host_key(node)
+        host_keys = {node: self._host_key_file(node).read_text() for node in nodes}
+        scratch = self.path / "tmp"  # where a killed script may leave a file
+        shutil.rmtree(scratch, ignore_errors=True)
+        self._running = Terraform(
+            self.directory,
+            folder=self._process_folder,
+            environment={
+                "TMPDIR": str(private_dir(scratch)),
+                "TF_VAR_host_keys": json.dumps(host_keys),
+                **provider.environment(self.spec()),
+            },
+            log=self._log,
+            on_event=on_event or ignore,
+        )
+        return self._running
+
+    def _init(self, terraform: Terraform) -> None:
+        """Only when the configuration has changed since the last time, as far as init cares."""
+        from clouder.terraform import FLAG
+
+        digest = hashlib.sha256()
+        for path in sorted(self.directory.rglob("*.tf")):
+            if ".terraform" not in path.parts:
+                digest.update(path.read_bytes())
+        marker = self.directory / ".terraform" / "clouder.sha256"
+        if marker.exists() and marker.read_text() == digest.hexdigest():
+            return
+        terraform.cmd("init", input=False, no_color=FLAG)
+        write_private(marker, digest.hexdigest())
+
+    def _state(self, terraform: Terraform) -> list[str]:
+        """Addresses of everything Terraform holds."""
+        values = terraform.ask("show").get("values", {})
+        root = values.get("root_module", {})
+        return [
+            item["address"]
+            for part in (root, *root.get("child_modules", []))
+            for item in part.get("resources", [])
+        ]
+
+    def _gone(self, terraform: Terraform, missing: tuple[str, ...]) -> list[str]:
+        """Full addresses of what the provider misses and Terraform believes in."""
+        wanted = {f"module.cluster.{address}" for address in missing}
+        return sorted(wanted & set(self._state(terraform))) if wanted else []
+
+
+def _outputs(shown: Mapping[str, Any]) -> Outputs:
+    values = {name: item["value"] for name, item in shown.items()}
+    return Outputs(
+        tuple(values["hosts"]), values["api_endpoint"], values["api_access"], values["addon_values"]
+    )
+
+
+def _no_link(path: Path) -> Path:
+    """A workspace that is a symbolic link could lead a deletion anywhere."""
+    if path.is_symlink():
+        raise AccessError(f"{path} is a symbolic link", fix="put the directory itself there")
+    return path
