@@ -35,6 +35,7 @@ class Plan:
     path: Path
     changes: tuple[Change, ...]
     outputs_change: bool = False
+    starts: tuple[str, ...] = ()  # machines that are stopped, which is not Terraform's to see
 
     @property
     def creates(self) -> tuple[str, ...]:
@@ -59,21 +60,28 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Nothing is to be done."""
-        return not self.changes and not self.outputs_change
+        return not self.for_terraform and not self.starts
+
+    @property
+    def for_terraform(self) -> bool:
+        """Terraform has something to do."""
+        return bool(self.changes) or self.outputs_change
 
     def _names(self, action: Action) -> tuple[str, ...]:
         return tuple(change.name for change in self.changes if change.action == action)
 
 
-def read(path: Path, shown: Mapping[str, Any]) -> Plan:
-    """The plan in `path`, from what `terraform show -json` says of it."""
+def read(path: Path, shown: Mapping[str, Any], *, starts: tuple[str, ...] = ()) -> Plan:
+    """The plan in `path`, from what `terraform show -json` says of it, with the machines to be started."""
     changes = [
         Change(item["address"], node_of(item["address"]), action, item.get("action_reason", ""))
         for item in shown.get("resource_changes", [])
         if (action := _action(item["change"]["actions"]))
     ]
     outputs = shown.get("output_changes", {}).values()
-    return Plan(path, tuple(changes), any(item["actions"] != ["no-op"] for item in outputs))
+    gone = {change.name for change in changes if change.action in {"delete", "replace"}}
+    starts = tuple(name for name in starts if name not in gone)
+    return Plan(path, tuple(changes), any(item["actions"] != ["no-op"] for item in outputs), starts)
 
 
 def _action(actions: list[str]) -> Action | None:

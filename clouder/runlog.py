@@ -7,6 +7,7 @@ import json
 import os
 import re
 import threading
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -111,9 +112,9 @@ class RunLog:
         self._scripts: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def event(self, event: str, **fields: Any) -> None:
-        """Append one line of JSON to run.jsonl."""
-        append_json(self.path / "run.jsonl", self.redactor, event, fields)
+    def event(self, event: object) -> None:
+        """Append a dataclass, as one line of JSON, to run.jsonl."""
+        append_json(self.path / "run.jsonl", self.redactor, type(event).__name__, asdict(event))  # type: ignore[call-overload]
 
     def terraform(self, line: str) -> None:
         """Append one line of terraform's own output to terraform.jsonl."""
@@ -131,6 +132,12 @@ class RunLog:
         path = private_dir(self.path / "scripts") / f"{host}-{number}.sh"
         _append(path, self.redactor(text))
         return path
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Write what is left of unfinished lines."""

@@ -11,8 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,6 +18,7 @@ import python_terraform
 
 from clouder.errors import AccessError, ClouderError, Interrupted
 from clouder.terraform_errors import Diagnostic, explain
+from clouder.terraform_event import TerraformEvent, ignore
 from clouder.terraform_process import Process, wait_for_orphan
 
 if TYPE_CHECKING:
@@ -27,29 +26,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clouder.runlog import RunLog
+    from clouder.terraform_event import OnEvent
 
 MINIMUM = (1, 5)
 PRESSES_TO_KILL = 3
 # They would change what is run, or on which state, behind Clouder's back.
 UNWANTED = re.compile(r"TF_CLI_ARGS|TF_WORKSPACE\Z|TF_DATA_DIR\Z|TF_VAR_")
 FLAG = python_terraform.IsFlagged
-
-
-@dataclass(frozen=True)
-class TerraformEvent:
-    """One thing terraform said: kind is its own `type`, or `text`, `waiting` or `warning` from Clouder."""
-
-    kind: str
-    address: str
-    message: str
-    seconds: float = 0.0
-
-
-OnEvent = Callable[[TerraformEvent], None]
-
-
-def ignore(event: TerraformEvent) -> None:
-    """Show nothing."""
 
 
 @cache

@@ -15,6 +15,9 @@ from clouder.errors import AccessError, NotFoundError, TerraformError, UsageErro
 from clouder.runlog import Redactor, RunLog, append_json, new_run
 from clouder.spec import NAME, dump, load_yaml, parse
 from clouder.store import home, private_dir, write_private
+from clouder.terraform_event import OnEvent, TerraformEvent, ignore
+
+__all__ = ["OnEvent", "Outputs", "TerraformEvent", "Workspace", "clusters"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from clouder.plan import Plan
     from clouder.providers import Provider
     from clouder.spec import ClusterSpec
-    from clouder.terraform import OnEvent, Terraform
+    from clouder.terraform import Terraform
 
 LOCK_TIMEOUT = "60s"  # for another terraform on the same state, as in a shared backend
 
@@ -109,6 +112,18 @@ class Workspace:
         return self.path / "kubeconfig"
 
     @property
+    def admin_conf(self) -> Path:
+        """kubeadm's admin.conf, as it is on the control plane."""
+        return self.path / "admin.conf"
+
+    def save_kubeconfig(self, text: str, access: str) -> None:
+        """Keep admin.conf, and the kubeconfig made of it that reaches the API at `access` (host:port)."""
+        from clouder.admin_conf import for_operator
+
+        write_private(self.kubeconfig, for_operator(text, cluster=self.name, access=access))
+        write_private(self.admin_conf, text)
+
+    @property
     def key_file(self) -> Path:
         """The private key that logs in to the nodes."""
         return self.path / "keys" / "ssh_key"
@@ -128,7 +143,6 @@ class Workspace:
 
         A terraform that outlived a run which was killed is waited for: it uses the files of the workspace.
         """
-        from clouder.terraform import TerraformEvent, ignore
         from clouder.terraform_process import wait_for_orphan
 
         tell = on_event or ignore
@@ -151,10 +165,8 @@ class Workspace:
 
     # Terraform
 
-    def prepare(
-        self, provider: Provider, spec: ClusterSpec, *, options: Mapping[str, Any] | None = None
-    ) -> None:
-        """Make what a plan needs: spec, keys, Terraform directory. `options` override the provider's own.
+    def prepare(self, provider: Provider, spec: ClusterSpec) -> None:
+        """Make what a plan needs: spec, keys, Terraform directory.
 
         The address lock spans all clusters of this home: two created at once must not choose the same ones.
         """
@@ -167,7 +179,6 @@ class Workspace:
         with locks.wait_for(home() / "addresses.lock"):
             values = provider.tfvars(spec, terraform_dir.read_tfvars(self.directory))
             values["ssh_public_key"] = public_key
-            values["options"] = {**values["options"], **(options or {})}
             terraform_dir.write(self.directory, terraform_dir.files(provider, values))
 
     def plan(self, *, on_event: OnEvent | None = None) -> Plan:
@@ -181,7 +192,10 @@ class Workspace:
         path = self.path / "plan"
         gone = self._gone(terraform, provider.missing(spec))
         terraform.cmd("plan", input=False, lock_timeout=LOCK_TIMEOUT, out=str(path), replace=gone, json=FLAG)
-        return plan.read(path, terraform.ask("show", str(path)))
+        made = plan.read(path, terraform.ask("show", str(path)), starts=provider.stopped(spec))
+        if not made.for_terraform:
+            path.unlink()  # it holds the host keys, and nobody is going to apply it
+        return made
 
     def check(self, plan: Plan, *, force: bool = False) -> None:
         """Raise TerraformError when the plan would lose a control plane, the network or the endpoint."""
@@ -198,12 +212,13 @@ class Workspace:
 
         provider, spec = self._provider(), self.spec()
         terraform = self._terraform(provider, on_event)
-        if not plan.empty:
+        if plan.for_terraform:
             try:
                 terraform.cmd("apply", str(plan.path), input=False, lock_timeout=LOCK_TIMEOUT, json=FLAG)
             finally:
                 plan.path.unlink(missing_ok=True)  # it holds the host keys
-        provider.wake(spec)
+        if plan.starts:
+            provider.start(spec, plan.starts)
         outputs = _outputs(terraform.ask("output"))
         write_private(self.path / "outputs.json", json.dumps(asdict(outputs), indent=2) + "\n")
         return outputs
@@ -216,13 +231,12 @@ class Workspace:
             return None
         return Outputs(**{**saved, "hosts": tuple(saved["hosts"])})
 
-    def destroy(self, *, on_event: OnEvent | None = None) -> None:
+    def destroy(self, provider: Provider, *, on_event: OnEvent | None = None) -> None:
         """Destroy everything Terraform made for the cluster; files stay until `remove`."""
         from clouder.terraform import FLAG
 
         if not self._was_prepared():
             return
-        provider = self._provider()
         self.prepare(provider, self.spec())  # a run that was killed may have left the directory half-written
         terraform = self._terraform(provider, on_event)
         self._init(terraform)
@@ -260,10 +274,10 @@ class Workspace:
     def _provider(self) -> Provider:
         from clouder import providers
 
-        return providers.find(self.spec().provider)
+        return providers.provider_of(self.spec().provider)
 
     def _terraform(self, provider: Provider, on_event: OnEvent | None) -> Terraform:
-        from clouder.terraform import Terraform, ignore
+        from clouder.terraform import Terraform
 
         nodes = [node.name for node in self.spec().nodes()]
         for node in nodes:

@@ -6,12 +6,12 @@ from clouder.errors import SpecError
 from clouder.providers.local import LOCAL
 from clouder.providers.provider import Provider
 
-__all__ = ["PROVIDERS", "Provider", "find"]
+__all__ = ["PROVIDERS", "Provider", "provider_of"]
 
 PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (LOCAL,)}
 
 
-def find(name: str) -> Provider:
+def provider_of(name: str) -> Provider:
     """The provider called `name`; raises SpecError with the names there are."""
     try:
         return PROVIDERS[name]

@@ -47,8 +47,10 @@ def network(slot: int) -> IPv4Network:
 
 def tfvars(spec: ClusterSpec, previous: Mapping[str, Any]) -> dict[str, Any]:
     """The Terraform values; call it under the lock of the home, since it looks for free addresses."""
+    from clouder import nodeimage
+
     check_spec(spec)
-    return allocate(spec, previous, look_around(spec))
+    return allocate(spec, previous, look_around(spec), image=nodeimage.tag(spec))
 
 
 def check_spec(spec: ClusterSpec) -> None:
@@ -69,7 +71,7 @@ def check_spec(spec: ClusterSpec) -> None:
         raise SpecError(f"pools: one machine holds at most {MAX_NODES} local nodes", fix="ask for fewer")
 
 
-def allocate(spec: ClusterSpec, previous: Mapping[str, Any], world: World) -> dict[str, Any]:
+def allocate(spec: ClusterSpec, previous: Mapping[str, Any], world: World, *, image: str) -> dict[str, Any]:
     """The Terraform values, given what is taken: what `previous` holds stays unless it was never made."""
     slot = _slot(spec, previous, world)
     numbers = _numbers(spec, previous, slot, world)
@@ -83,7 +85,7 @@ def allocate(spec: ClusterSpec, previous: Mapping[str, Any], world: World) -> di
         "region": LOCAL.default_region,
         "allowed_cidrs": ["127.0.0.1/32"],
         "options": {
-            "image": _old_image(previous),  # the workspace puts in the one that was baked
+            "image": image,
             "network_cidr": str(network(slot)),
             "lb_address": str(network(slot)[LB_HOST]),
             "api_port": _port(slot, 0),
@@ -110,10 +112,6 @@ def _slot(spec: ClusterSpec, previous: Mapping[str, Any], world: World) -> int:
 
 def _old_slot(previous: Mapping[str, Any]) -> int | None:
     return int(previous["options"]["network_cidr"].split(".")[2]) if previous else None
-
-
-def _old_image(previous: Mapping[str, Any]) -> str:
-    return str(previous["options"]["image"]) if previous else ""
 
 
 def _is_free(slot: int, spec: ClusterSpec, world: World) -> bool:
@@ -228,13 +226,14 @@ def missing(spec: ClusterSpec) -> tuple[str, ...]:
     return tuple(gone)
 
 
-def wake(spec: ClusterSpec) -> tuple[str, ...]:
-    """Start the containers that are stopped, as after `docker stop`; their data is still in them."""
-    environment = docker.engine()
-    stopped = _containers(spec, environment, "exited")
-    if stopped:
-        docker.run("start", *stopped, environment=environment)
-    return tuple(stopped)
+def stopped(spec: ClusterSpec) -> tuple[str, ...]:
+    """The containers that are stopped, as after `docker stop`; their data is still in them."""
+    return tuple(sorted(_containers(spec, docker.engine(), "exited")))
+
+
+def start(spec: ClusterSpec, names: tuple[str, ...]) -> None:  # noqa: ARG001
+    """Start containers that are stopped."""
+    docker.run("start", *names, environment=docker.engine())
 
 
 LOCAL = Provider(
@@ -247,5 +246,7 @@ LOCAL = Provider(
     check_access=check_access,
     environment=environment,
     missing=missing,
-    wake=wake,
+    stopped=stopped,
+    start=start,
+    image_builder="docker",
 )

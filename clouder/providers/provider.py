@@ -21,6 +21,10 @@ def nothing(spec: ClusterSpec) -> tuple[str, ...]:  # noqa: ARG001
     return ()
 
 
+def do_nothing(spec: ClusterSpec, names: tuple[str, ...]) -> None:
+    """There is never a stopped machine to start."""
+
+
 @dataclass(frozen=True)
 class Provider:
     """One place where machines come from.
@@ -31,7 +35,8 @@ class Provider:
     environment:  what terraform gets on top of the environment of this process.
     missing:      addresses inside the module, such as `terraform_data.lb`, of resources that are gone without
                   Terraform being able to notice; the next plan makes them anew.
-    wake:         starts the machines that are stopped; returns their names.
+    stopped:      names of machines that are there and do not run; `start` starts them.
+    image_builder: what bakes the image of the nodes, a key of clouder.bake.BUILDERS; empty: nothing does.
     """
 
     name: str
@@ -43,7 +48,9 @@ class Provider:
     check_access: Callable[[ClusterSpec], None]
     environment: Callable[[ClusterSpec], dict[str, str]] = no_environment
     missing: Callable[[ClusterSpec], tuple[str, ...]] = nothing
-    wake: Callable[[ClusterSpec], tuple[str, ...]] = nothing
+    stopped: Callable[[ClusterSpec], tuple[str, ...]] = nothing
+    start: Callable[[ClusterSpec, tuple[str, ...]], None] = do_nothing
+    image_builder: str = ""
     required_providers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
