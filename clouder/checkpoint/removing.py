@@ -1,0 +1,48 @@
+"""Removes a checkpoint: its files, and its images from the nodes it was restored on."""
+
+from __future__ import annotations
+
+from clouder.checkpoint import image, library
+from clouder.checkpoint.remote import Remote
+from clouder.checkpoint.restoring import unstage
+from clouder.cluster import open_cluster
+from clouder.errors import ClouderError, ConnectionFailed, NotFoundError, RemoteError
+from clouder.step import Event, Reporter
+
+
+def _quiet(_: Event) -> None:
+    pass
+
+
+def remove(checkpoint_id: str, *, report: Reporter = _quiet) -> None:
+    """Delete a checkpoint; raises ClouderError while a pod that was restored from it is there.
+
+    Nodes that do not answer keep their image; the reporter is told.
+    """
+    shelf, found_id = library.find(checkpoint_id)
+    places = shelf.places(found_id)
+    if places:
+        checkpoint = shelf.load(found_id)
+        try:
+            cluster = open_cluster(checkpoint.cluster)
+            with Remote(cluster) as remote:
+                _refuse_while_used(remote, found_id)
+                for name in places:
+                    unstage(
+                        remote, checkpoint, cluster.inventory.get(name), image_name=image.name(checkpoint)
+                    )
+        except (NotFoundError, ConnectionFailed, RemoteError) as error:
+            report(Event("", "remove", "Remove images", "note", note=f"an image may stay: {error}"))
+    shelf.remove(found_id)
+
+
+def _refuse_while_used(remote: Remote, checkpoint_id: str) -> None:
+    """A restored container starts again from the checkpoint's image."""
+    answer = remote.ask(remote.cluster.inventory.leader, "users", {"ID": checkpoint_id})
+    users = [line.split()[0] for line in answer.get("pods").splitlines() if line.strip()]
+    if users:
+        namespace, _, pod = users[0].partition("/")
+        raise ClouderError(
+            f"{checkpoint_id} is in use: {', '.join(users)} was restored from it and restarts from its image",
+            fix=f"kubectl delete pod {pod} -n {namespace}",
+        )

@@ -1,0 +1,185 @@
+"""Brings a checkpoint back as a new pod on a node that can."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clouder.checkpoint import facts, image, library, reasons
+from clouder.checkpoint.choice import Candidate, choose
+from clouder.checkpoint.rebuild import losses, restored_pod
+from clouder.checkpoint.remote import Remote, in_parallel, progress
+from clouder.errors import ClouderError, NotReadyError
+from clouder.step import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from clouder.checkpoint.library import Library
+    from clouder.checkpoint.manifest import Checkpoint
+    from clouder.checkpoint.remote import Answer
+    from clouder.cluster import Cluster
+    from clouder.inventory import Host
+    from clouder.step import Reporter
+
+READY_SECONDS = 120
+STAGING = "/var/lib/clouder/restore"
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The pod that runs now, and the seconds from the call to Ready."""
+
+    pod: str
+    namespace: str
+    node: str
+    seconds: float
+
+
+def restore(
+    cluster: Cluster,
+    checkpoint_id: str,
+    *,
+    node: str | None = None,
+    name: str | None = None,
+    report: Reporter,
+) -> Restored:
+    """Start a pod from a checkpoint; raises ClouderError with the reason, and leaves nothing then."""
+    started = time.monotonic()
+    shelf, found_id = library.find(checkpoint_id)
+    checkpoint = shelf.load(found_id)
+    archive = shelf.archive(checkpoint)
+    pod = name or f"{checkpoint.pod}-restored"
+    with Remote(cluster) as remote:
+        with progress(report, "", "choose", "Choose a node"):
+            target = _target(remote, checkpoint, pod, node)
+        for loss in losses(checkpoint):
+            report(Event(target.name, "choose", "Choose a node", "note", note=loss))
+        with _undone_on_failure(remote, shelf, checkpoint, pod, target) as undo:
+            with progress(report, target.name, "stage", "Bring the image to the node"):
+                stage(remote, checkpoint, archive, target)
+            with progress(report, target.name, "start", f"Restore {pod}"):
+                answer = _start(remote, checkpoint, pod, target)
+                if answer.get("state") != "ready":
+                    raise why_not_ready(pod, answer, undo())
+    return Restored(pod, checkpoint.namespace, target.name, time.monotonic() - started)
+
+
+def _target(remote: Remote, checkpoint: Checkpoint, pod: str, wanted: str | None) -> Host:
+    """The host to restore on; raises ClouderError when the pod's name is taken or no node can."""
+    inventory = remote.cluster.inventory
+    hosts = (inventory.get(wanted),) if wanted else inventory.hosts
+
+    def look(host: Host | None) -> facts.NodeFacts | ClouderError | Answer:
+        if host is None:
+            values = {"POD": pod, "NAMESPACE": checkpoint.namespace}
+            return remote.ask(inventory.leader, "survey", values)
+        try:
+            return facts.read(remote, host, image_ref=checkpoint.image_ref)
+        except ClouderError as error:
+            return error
+
+    survey, *found = in_parallel(look, [None, *hosts])
+    assert not isinstance(survey, (facts.NodeFacts, ClouderError))
+    if survey.get("taken").strip():
+        raise ClouderError(
+            f"there is a pod {pod} in namespace {checkpoint.namespace} already",
+            fix=f"choose another name: --name {pod}-2",
+        )
+    nodes = {item["metadata"]["name"]: item for item in json.loads(survey.get("nodes"))["items"]}
+    candidates = [
+        Candidate(host.name, nodes.get(host.name, {}), facts=seen)
+        if isinstance(seen, facts.NodeFacts)
+        else Candidate(host.name, {}, facts=None, silent=str(seen))
+        for host, seen in zip(hosts, found, strict=True)
+    ]
+    return inventory.get(choose(checkpoint, candidates, wanted).name)
+
+
+@contextmanager
+def _undone_on_failure(
+    remote: Remote, shelf: Library, checkpoint: Checkpoint, pod: str, target: Host
+) -> Iterator[Any]:
+    """Removes pod and image when its body fails; gives the function that does, which returns CRIU's log."""
+    before = set(shelf.places(checkpoint.id))
+    shelf.set_places(checkpoint.id, {*before, target.name})
+    done = False
+
+    def undo() -> str:
+        nonlocal done
+        done = True
+        leader = remote.cluster.inventory.leader
+        about = {"POD": pod, "NAMESPACE": checkpoint.namespace, "ID": checkpoint.id}
+        remote.ask(leader, "discard", about)
+        # An earlier restore of the same checkpoint on this node may still live from the image.
+        kept = "" if target.name in before else image.name(checkpoint)
+        log = unstage(remote, checkpoint, target, image_name=kept)
+        shelf.set_places(checkpoint.id, before)
+        return log
+
+    try:
+        yield undo
+    except BaseException:
+        if not done:
+            undo()
+        raise
+
+
+def stage(remote: Remote, checkpoint: Checkpoint, archive: Path, target: Host) -> None:
+    """Import the checkpoint's image on a node."""
+    library_path = archive.parent
+    with image.tree(checkpoint, archive, library_path) as directory:
+        remote.connection(target).put_tree(directory, _staging(checkpoint))
+    remote.ask(target, "stage", {"DIRECTORY": _staging(checkpoint), "IMAGE": image.name(checkpoint)})
+
+
+def unstage(remote: Remote, checkpoint: Checkpoint, target: Host, *, image_name: str) -> str:
+    """Remove from a node what `stage` put there; returns what CRIU has logged on that node."""
+    values = {"DIRECTORY": _staging(checkpoint), "IMAGE": image_name}
+    return remote.ask(target, "unstage", values).get("log")
+
+
+def _staging(checkpoint: Checkpoint) -> str:
+    return f"{STAGING}/{checkpoint.id}"
+
+
+def _start(remote: Remote, checkpoint: Checkpoint, pod: str, target: Host) -> Answer:
+    manifest = restored_pod(checkpoint, name=pod, node=target.name)
+    values = {
+        "POD": pod,
+        "NAMESPACE": checkpoint.namespace,
+        "CONTAINER": checkpoint.container,
+        "TIMEOUT": str(READY_SECONDS),
+    }
+    files = {"pod.json": json.dumps(manifest).encode()}
+    return remote.ask(remote.cluster.inventory.leader, "start", values, files)
+
+
+def why_not_ready(pod: str, answer: Answer, log: str) -> ClouderError:
+    """The error for a restored pod that does not get Ready, from its status, its events and CRIU's log."""
+    found = json.loads(answer.get("pod") or "{}").get("status", {})
+    states = [word for item in found.get("containerStatuses", []) if (word := _state(item))]
+    events = [line for line in answer.get("events").splitlines() if line.strip()]
+    words = states or [found["message"]] if found.get("message") else states
+    reason = reasons.explain(log.splitlines())
+    told = "; ".join(words) or (events[-1] if events else f"it was not Ready within {READY_SECONDS} s")
+    if reason:
+        told = f"{told}; CRIU says: {reason.words}"
+    advice = reason.advice if reason else reasons.advice("\n".join((*words, *events)))
+    details = "\n".join((*events, *log.splitlines()[-20:]))
+    return NotReadyError(f"pod {pod} was restored but is not Ready: {told}", fix=advice, details=details)
+
+
+def _state(status: dict[str, Any]) -> str:
+    """What keeps a container from running, "" when nothing does."""
+    for kind in ("waiting", "terminated"):
+        state = status.get("state", {}).get(kind)
+        if state:
+            code = f" with exit code {state['exitCode']}" if kind == "terminated" else ""
+            message = f": {state['message'].strip()}" if state.get("message") else ""
+            return f"container {status['name']}: {state.get('reason', kind)}{code}{message}"
+    return ""
