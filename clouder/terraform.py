@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import python_terraform
 
-from clouder.errors import AccessError, ClouderError, Interrupted
+from clouder.errors import AccessError, Interrupted
 from clouder.terraform_errors import Diagnostic, explain
 from clouder.terraform_event import TerraformEvent, ignore
 from clouder.terraform_process import Process, wait_for_orphan
@@ -35,22 +35,28 @@ UNWANTED = re.compile(r"TF_CLI_ARGS|TF_WORKSPACE\Z|TF_DATA_DIR\Z|TF_VAR_")
 FLAG = python_terraform.IsFlagged
 
 
-@cache
+FIX = f"install terraform {MINIMUM[0]}.{MINIMUM[1]} or newer, or set CLOUDER_TERRAFORM to one"
+
+
 def binary() -> str:
     """The terraform to run, CLOUDER_TERRAFORM or the one on PATH; raises AccessError where it is no use."""
     wanted = os.environ.get("CLOUDER_TERRAFORM") or "terraform"
     path = shutil.which(wanted)
-    fix = f"install terraform {MINIMUM[0]}.{MINIMUM[1]} or newer, or set CLOUDER_TERRAFORM to one"
     if not path:
-        raise AccessError(f"{wanted} is not installed", fix=fix)
+        raise AccessError(f"{wanted} is not installed", fix=FIX)
+    return _checked(path)
+
+
+@cache
+def _checked(path: str) -> str:
     done = subprocess.run(
         [path, "version"], capture_output=True, text=True, check=False, env=_environment({})
     )
     found = re.search(r"v(\d+)\.(\d+)\.\d+", done.stdout)
     if not found:
-        raise AccessError(f"{path} does not say its version", fix=fix, details=done.stderr)
+        raise AccessError(f"{path} does not say its version", fix=FIX, details=done.stderr)
     if (int(found[1]), int(found[2])) < MINIMUM:
-        raise AccessError(f"{path} is {found[0]}, which is too old", fix=fix)
+        raise AccessError(f"{path} is {found[0]}, which is too old", fix=FIX)
     return path
 
 
@@ -133,7 +139,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]
     def _follow(self, process: Process) -> list[str]:
         """All output, each line told as it comes; when telling fails, terraform is stopped first."""
         lines: list[str] = []
-        failure: ClouderError | None = None
+        failure: Exception | None = None
         ended = False
         while not ended:
             try:
@@ -147,7 +153,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]
             except KeyboardInterrupt:  # noqa: PERF203 (the loop must go on until terraform has ended)
                 ended = False
                 self.cancel()
-            except ClouderError as error:  # such as a full disk under the log
+            except Exception as error:  # noqa: BLE001 (raised below; such as a full disk under the log)
                 ended = False
                 failure = error
                 process.interrupt()

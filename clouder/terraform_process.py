@@ -91,7 +91,9 @@ class Process:
         return self._stderr.read_text(errors="replace")
 
     def close(self) -> None:
-        """Forget it: it has ended and its output was read."""
+        """Forget it, unless it still runs: then the next run finds it by its record."""
+        if self.exit_code is None:
+            return
         for path in (self._record, self._stdout, self._stderr):
             path.unlink(missing_ok=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from clouder.spec import ClusterSpec
     from clouder.terraform import Terraform
 
+HOST = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 LOCK_TIMEOUT = "60s"  # for another terraform on the same state, as in a shared backend
 
 
@@ -133,6 +135,8 @@ class Workspace:
         return keys.ensure(self._host_key_file(node), node)
 
     def _host_key_file(self, node: str) -> Path:
+        if not HOST.match(node):
+            raise NotFoundError(f"{node!r} is not the name of a node")
         return self.path / "keys" / "hosts" / node
 
     # Locking and logging
@@ -176,7 +180,7 @@ class Workspace:
         public_key = keys.ensure(self.key_file, f"clouder-{spec.name}")
         for node in spec.nodes():
             self.host_key(node.name)
-        with locks.wait_for(home() / "addresses.lock"):
+        with locks.wait_for(self.path.parent.parent / "addresses.lock"):
             values = provider.tfvars(spec, terraform_dir.read_tfvars(self.directory))
             values["ssh_public_key"] = public_key
             terraform_dir.write(self.directory, terraform_dir.files(provider, values))

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from functools import cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from clouder.errors import AccessError
 from clouder.store import home
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 ANSWER_SECONDS = 20
@@ -29,9 +34,14 @@ def engine() -> dict[str, str]:
     chosen = os.environ.get("DOCKER_HOST")
     if chosen:
         _check_is_here(chosen)
-    candidates = [chosen] if chosen else [None, private_socket()]
+    return dict(_first_that_answers(chosen, private_socket()))
+
+
+@cache
+def _first_that_answers(chosen: str | None, private: str) -> Mapping[str, str]:
+    """Cached, as an error is not: an engine that answered once is the one of this run."""
     faults = []
-    for candidate in candidates:
+    for candidate in [chosen] if chosen else [None, private]:
         environment = {"DOCKER_HOST": candidate} if candidate else {}
         fault = _fault(environment)
         if not fault:

@@ -32,6 +32,12 @@ if [ ! -e /etc/clouder/machine-id ]; then
 fi
 cat /etc/clouder/machine-id > /etc/machine-id
 
+# The resolvers of the machine, where it has some that pods can reach (see node-files.sh). Docker has mounted
+# its own over the file: writing into it is what works.
+if [ -e /etc/clouder/resolv.conf ]; then
+  cat /etc/clouder/resolv.conf > /etc/resolv.conf
+fi
+
 # systemd refuses the old cgroup tree unless it is told twice.
 if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
   set -- SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 systemd.unified_cgroup_hierarchy=0 "$@"

@@ -41,7 +41,7 @@ resource "terraform_data" "node" {
   }
 
   provisioner "local-exec" {
-    command     = "${path.module}/scripts/node-keys.sh"
+    command     = "${path.module}/scripts/node-files.sh"
     interpreter = ["/bin/sh"]
     environment = {
       NODE            = each.key
