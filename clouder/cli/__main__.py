@@ -1,0 +1,5 @@
+"""`python -m clouder.cli` is `clouder`."""
+
+from clouder.cli import main
+
+main()
