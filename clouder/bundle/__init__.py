@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from clouder.bundle import lock as locks
 from clouder.bundle.events import Event, ignore
 from clouder.bundle.lock import Component, Lock
 from clouder.bundle.recipe import Recipe, load, supported
+from clouder.bundle.release import reachable
 from clouder.errors import ClouderError
 
 if TYPE_CHECKING:
@@ -60,13 +61,17 @@ def ensure(
 ) -> Bundle:
     """Return the bundle of a Kubernetes version, built first when there is none.
 
-    Raises NotFoundError without a recipe, AccessError when this machine lacks a tool, disk or network, Interrupted
-    on Ctrl-C; finished parts are kept, so the next call goes on.
+    `source` is `go`, `release` or `auto` (what exists, else release where it is reachable, else go).
+    Raises NotFoundError without a recipe, AccessError when this machine lacks a tool, disk or network,
+    Interrupted on Ctrl-C; finished parts are kept, so the next call goes on.
     """
     recipe = load(kubernetes_version)
-    source = "go" if source == "auto" else source
+    found = find(kubernetes_version) if source == "auto" else None
+    if found:
+        return found
+    source = _choose(recipe) if source == "auto" else source
+    target = _directory(recipe, source)
     with _one_builder(recipe, source, progress):
-        target = _directory(recipe, source)
         if not target.exists():
             _build(recipe, source, target, progress)
     return _open(target)
@@ -85,16 +90,18 @@ def bundles() -> list[Bundle]:
     """Every finished bundle in the cache, also those of older recipes; unreadable ones are left out."""
     found = []
     for path in sorted((store.cache() / "bundles").glob("v*/")):
-        try:
+        with suppress(ClouderError):
             found.append(_open(path))
-        except ClouderError:
-            continue
     return found
 
 
 def verify(bundle: Bundle) -> list[str]:
     """What is wrong with the files of a bundle, one line each; empty when all is well."""
     return locks.verify(bundle.path)
+
+
+def _choose(recipe: Recipe) -> str:
+    return "release" if reachable(recipe) else "go"
 
 
 def _open(path: Path) -> Bundle:
@@ -111,6 +118,7 @@ def _build(recipe: Recipe, source: str, target: Path, progress: Callable[[Event]
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
         builder.build(recipe, source, store.cache() / "build", temporary, progress=progress)
+        temporary.chmod(0o755)  # apt in a node reads it as a user of its own
         temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

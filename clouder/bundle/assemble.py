@@ -1,4 +1,4 @@
-"""The last step of a build: the finished parts become the bundle directory, its lock, and a proof that it installs."""
+"""The last step of a build: the parts become one directory with its lock, proved to install by itself."""
 
 from __future__ import annotations
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from clouder import store
 from clouder.bundle import debian, images, packages
 from clouder.bundle.assemble import assemble
 from clouder.bundle.gosource import go_parts
-from clouder.bundle.parts import Finished, Part, Progress, make_parts
+from clouder.bundle.parts import Finished, Part, Progress, make_parts, missing_parts
 from clouder.bundle.processes import Processes
 from clouder.bundle.recipe import FORMAT, Recipe
+from clouder.bundle.release import release_parts
+from clouder.errors import AccessError, Interrupted
+
+# Measured with empty caches: `go` fills Go's module and build caches, `release` downloads and packs.
+NEEDED_GIB = {"go": 12, "release": 3}
+PACKING_GIB = 2
 
 
 @dataclass(frozen=True)
@@ -27,21 +35,35 @@ class Workshop:
         return self.logs / f"{part}.log"
 
 
+# What makes the programs; the rest of a build is the same. In the order in which `auto` prefers them.
 ProgramParts = Callable[[Recipe, Processes, Path], list[Part]]
-SOURCES: Mapping[str, ProgramParts] = {"go": go_parts}
+SOURCES: Mapping[str, ProgramParts] = {"release": release_parts, "go": go_parts}
 
 
 def build(recipe: Recipe, source: str, cache: Path, target: Path, *, progress: Progress) -> None:
     """Make the bundle of `recipe` in the new directory `target`, with finished parts kept below `cache`."""
     shop = Workshop(recipe, Processes(), cache / "logs")
     programs = SOURCES[source](recipe, shop.processes, shop.logs)
-    finished = make_parts(
-        [*programs, *_shared_parts(shop, [part.name for part in programs])],
-        cache,
-        processes=shop.processes,
-        progress=progress,
-    )
-    assemble(recipe, source, finished, target, processes=shop.processes, log=shop.log("assemble"))
+    parts = [*programs, *_shared_parts(shop, [part.name for part in programs])]
+    require_space(cache, source, missing_parts(parts, cache))
+    try:
+        finished = make_parts(parts, cache, processes=shop.processes, progress=progress)
+        assemble(recipe, source, finished, target, processes=shop.processes, log=shop.log("assemble"))
+    except KeyboardInterrupt:
+        shop.processes.stop()
+        raise Interrupted("the build was stopped", fix="run it again: finished parts are kept") from None
+
+
+def require_space(cache: Path, source: str, missing: set[str]) -> None:
+    """Raise AccessError when what is still to be made will not fit; Go's own caches are counted in."""
+    needed = NEEDED_GIB[source] if "kubernetes" in missing else PACKING_GIB
+    store.private_dir(cache)
+    free = shutil.disk_usage(cache).free / (1 << 30)
+    if missing and free < needed:
+        raise AccessError(
+            f"building this bundle needs {needed} GiB of disk, and {cache} has {free:.1f} GiB free",
+            fix="free some space, or set CLOUDER_CACHE to a directory on a larger disk",
+        )
 
 
 def _shared_parts(shop: Workshop, programs: Sequence[str]) -> list[Part]:

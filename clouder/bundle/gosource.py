@@ -18,7 +18,7 @@ ORIGINS = "sources.json"  # beside the programs of a part: program -> where it c
 
 def go_parts(recipe: Recipe, processes: Processes, logs: Path) -> list[Part]:
     """One part for each `go build` of the recipe, and one for pause; the longest first."""
-    compiler = golang.toolchain_version()
+    compiler = golang.toolchain_version(recipe.builds)
     parts = [_compiled(build, compiler, processes, logs / f"{build.name}.log") for build in recipe.builds]
     return [*parts, _pause(recipe, processes, logs / "pause.log")]
 
@@ -30,7 +30,7 @@ def _compiled(build: Build, compiler: str, processes: Processes, log: Path) -> P
         (target / ORIGINS).write_text(json.dumps(origins))
 
     settings = golang.command(build, Path("go"), Path("target"))
-    inputs = [build.name, dict(build.programs), settings[3:], build.cgo, tree(build.directory), compiler]
+    inputs = [build.name, dict(build.programs), settings[4:], build.cgo, tree(build.directory), compiler]
     return Part(build.name, inputs, make)
 
 

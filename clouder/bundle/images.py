@@ -36,7 +36,7 @@ GROUP = b"root:x:0:\nnogroup:x:65534:\n"
 
 @dataclass(frozen=True)
 class ImageRow:
-    """One image: its reference, programs (target -> `build/program`), run config, and whether it needs Debian."""
+    """One image: reference, programs (target -> `build/program`), run config, whether it needs Debian."""
 
     name: str
     programs: Mapping[str, str]
@@ -95,7 +95,7 @@ def make_images(
     processes: Processes,
     log: Path,
 ) -> None:
-    """Write the OCI layout with every image to `target`; `debs` are the packages of the shared Debian layer."""
+    """Write the OCI layout with every image to `target`; `debs` make the shared Debian layer."""
     with tempfile.TemporaryDirectory(dir=target, prefix=".work-") as name:
         work = Path(name)
         tars = [unpack(deb, work / f"{deb.stem}.tar", processes=processes, log=log) for deb in debs]

@@ -45,7 +45,7 @@ class Lock:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     def image(self, repository: str) -> str:
-        """The full reference of the image in `repository`, such as `registry.k8s.io/pause`; raises KeyError."""
+        """The full reference of an image, found by its repository: `registry.k8s.io/pause`; or KeyError."""
         for image in self.images:
             if image.rpartition(":")[0] == repository:
                 return image

@@ -42,7 +42,7 @@ class Mirrors:
 
 
 def host_mirrors(apt: Path = APT) -> Mirrors:
-    """Read the mirrors from the apt sources below `apt`; other distributions and third parties are passed over."""
+    """Read the mirrors from the apt sources below `apt`; what is not Debian is passed over."""
     found = [(uri, suite) for uri, suite in _entries(apt) if DEBIAN_SUITE.match(suite)]
     archive = next((uri for uri, suite in found if not _is_security(suite)), DEFAULT_ARCHIVE)
     security = next((uri for uri, suite in found if _is_security(suite)), DEFAULT_SECURITY)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 REVISION = "1clouder1"
 KUBERNETES = "https://kubernetes.io"
 
-# Enabled at once, as Debian's own packages are. A kubelet has nothing to do before kubeadm has written its files.
+# Enabled at once, as Debian's packages are. A kubelet has nothing to do before kubeadm wrote its files.
 ENABLE = """#!/bin/sh
 set -e
 [ "$1" = configure ] || exit 0
@@ -36,7 +36,7 @@ fi
 
 @dataclass(frozen=True)
 class NodePackage:
-    """One package: the recipe key of its version, its files (target -> `build/program`) and units from `files/`."""
+    """One package: the recipe key of its version, its programs (target -> `build/program`), files, units."""
 
     name: str
     version: str

@@ -14,7 +14,7 @@ from pathlib import Path
 from clouder.bundle.events import Event
 from clouder.bundle.processes import DISK_FULL, Processes, disk_full
 from clouder.bundle.recipe import fingerprint
-from clouder.errors import ClouderError, Interrupted
+from clouder.errors import ClouderError
 
 Progress = Callable[[Event], None]
 Finished = Mapping[str, Path]
@@ -23,7 +23,7 @@ LANES = 3  # a compiler fills two cores; the third lane is for what waits on the
 
 @dataclass(frozen=True)
 class Part:
-    """One directory of the build cache: `make(target, finished parts)` fills it; `inputs` decide its content."""
+    """One directory of the build cache: `make(target, finished)` fills it, `inputs` decide its content."""
 
     name: str
     inputs: object
@@ -34,7 +34,7 @@ class Part:
 def make_parts(
     parts: Sequence[Part], cache: Path, *, processes: Processes, progress: Progress
 ) -> dict[str, Path]:
-    """Make what is not in `cache` yet and return the directory of every part; the first failure stops the rest."""
+    """Make what is not in `cache` yet, return every part's directory; the first failure stops the rest."""
     keys = _keys(parts)
     finished = {part.name: cache / keys[part.name] for part in parts if (cache / keys[part.name]).is_dir()}
     for name in finished:
@@ -51,13 +51,15 @@ def make_parts(
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     finished[running.pop(future)] = future.result()
-        except KeyboardInterrupt:
-            _stop(processes, running)
-            raise Interrupted("the build was stopped", fix="run it again: finished parts are kept") from None
-        except BaseException:
+        except BaseException:  # also Ctrl-C
             _stop(processes, running)
             raise
     return finished
+
+
+def missing_parts(parts: Sequence[Part], cache: Path) -> set[str]:
+    """The names of the parts that have to be made."""
+    return {name for name, key in _keys(parts).items() if not (cache / key).is_dir()}
 
 
 def _keys(parts: Sequence[Part]) -> dict[str, str]:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 DISK_FULL = re.compile(r"no space left on device|not enough free space|disk quota exceeded", re.IGNORECASE)
 NETWORK = re.compile(
-    r"dial tcp|i/o timeout|TLS handshake|connection (refused|reset|timed out)|no such host|network is unreachable"
-    r"|(could not|temporary failure) resol|failed to fetch|unable to connect|unexpected EOF",
+    r"dial tcp|i/o timeout|TLS handshake|connection (refused|reset|timed out)|no such host"
+    r"|network is unreachable|(could not|temporary failure) resol"
+    r"|failed to fetch|unable to connect|unexpected EOF",
     re.IGNORECASE,
 )
 LAST_LINES = 12
@@ -44,8 +45,8 @@ class Processes:
     ) -> None:
         """Run a program to its end, output added to `log` (or stdout to a file of its own).
 
-        Raises AccessError when the program is missing (`install` names its Debian packages), the disk is full or
-        the network fails, Interrupted after `stop`, and ClouderError with its last lines otherwise.
+        Raises AccessError when the program is missing (`install` names its Debian packages), the disk is full
+        or the network fails, Interrupted after `stop`, and ClouderError with its last lines otherwise.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
         start = log.stat().st_size if log.exists() else 0
@@ -116,7 +117,7 @@ def failure(what: str, output: str, log: Path) -> ClouderError:
     if NETWORK.search(output):
         return AccessError(
             f"{what} could not reach a package registry",
-            fix="check the network (and the proxy settings), then run the same command again: finished parts are kept",
+            fix="check the network and the proxy settings, then try again: finished parts are kept",
             details=details,
         )
     return ClouderError(f"{what} failed while building the bundle", fix=f"read {log}", details=details)

@@ -21,7 +21,7 @@ FORMAT = 2  # raise when the packing code changes what is in a bundle
 
 @dataclass(frozen=True)
 class Build:
-    """One `go build`: the module folder under `recipes/modules`, and its programs (file name -> main package)."""
+    """One `go build`: its module folder in `recipes/modules`, its programs (file name -> main package)."""
 
     name: str
     module: str
@@ -56,7 +56,7 @@ class Recipe:
     versions: Mapping[str, str]
     builds: Sequence[Build]
     debian: Debian
-    release: Mapping[str, Any]
+    release: Sequence[Mapping[str, Any]]
 
     @property
     def digest(self) -> str:

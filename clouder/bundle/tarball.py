@@ -35,7 +35,7 @@ class Selection:
 def write_tar(
     to: Path, entries: Iterable[Entry], *, base: Sequence[Selection] = (), prefix: str = ""
 ) -> Path:
-    """Write what `base` keeps, then the `entries` it does not have, to the tar `to`; missing parents are added."""
+    """Write what `base` keeps, then the `entries` it lacks, to the tar `to`; missing parents are added."""
     with tarfile.open(to, "w", format=tarfile.PAX_FORMAT) as out:
         seen: set[str] = set()
         for selection in base:
