@@ -6,6 +6,7 @@ that was killed shows up in `clouder k8s ls` under its own name, and the next on
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -105,19 +106,22 @@ def _import_base(cluster: Cluster) -> str:
 
 
 def _changes() -> list[str]:
-    return ["--change", 'ENTRYPOINT ["sh", "/node-entry"]', "--change", "STOPSIGNAL SIGRTMIN+3"]
+    return ["--change", 'ENTRYPOINT ["sh", "/node-entry"]']
 
 
 def _commit(baked: Cluster, base: str, tag: str) -> None:
-    """A commit leaves volumes out, so containerd's store is copied from the volume into the image."""
+    """The node's files and, out of its volume, containerd's store as one image.
+
+    A commit would leave the volumes out and yet declare them, so the files are exported and imported.
+    """
     node = baked.inventory.leader.name
-    _docker("stop", node)
     halfway = f"{base.partition(':')[0]}:halfway-{tag.rpartition('-')[2]}"
-    _docker("commit", node, halfway)
-    container = _docker("create", halfway)
-    _copy(f"{node}:{CONTENT}", f"{container}:{CONTENT.rpartition('/')[0]}")
+    _docker("stop", node)
+    _pipe(["export", node], ["import", "-", halfway])
+    container = _docker("create", halfway, "/bin/true")
+    _pipe(["cp", f"{node}:{CONTENT}", "-"], ["cp", "-", f"{container}:{CONTENT.rpartition('/')[0]}"])
     _docker("commit", *_changes(), container, tag)
-    _docker("rm", "--volumes", container)
+    _docker("rm", container)
     _docker("rmi", "--no-prune", halfway)
     baked.workspace.destroy(baked.provider)
     baked.workspace.remove()
@@ -136,17 +140,17 @@ def _docker(*args: str, check: bool = True) -> str:
         return ""
 
 
-def _copy(source: str, target: str) -> None:
-    """`docker cp` from container to container, as one stream."""
-    import os
-
+def _pipe(source: list[str], target: list[str]) -> None:
+    """`docker SOURCE | docker TARGET`."""
     environment = {**os.environ, **docker.engine()}
-    with subprocess.Popen(["docker", "cp", source, "-"], env=environment, stdout=subprocess.PIPE) as reader:
+    with subprocess.Popen(["docker", *source], env=environment, stdout=subprocess.PIPE) as reader:
         done = subprocess.run(
-            ["docker", "cp", "-", target], env=environment, stdin=reader.stdout, check=False
+            ["docker", *target], env=environment, stdin=reader.stdout, stdout=subprocess.DEVNULL, check=False
         )
     if reader.returncode or done.returncode:
-        raise AccessError(f"docker cp from {source} failed", fix="docker system df shows what space is left")
+        raise AccessError(
+            f"docker {source[0]} into docker {target[0]} failed", fix="docker system df shows what space is left"
+        )
 
 
 BUILDERS: dict[str, Callable[[Cluster, Reporter], None]] = {"docker": docker_image}

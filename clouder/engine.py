@@ -50,11 +50,11 @@ class Failure:
 
 def run(cluster: Cluster, workflow: Workflow, *, report: Reporter, log: RunLog) -> Cluster:
     """Does everything in `workflow` that is not done; raises what stopped it after all lanes have ended."""
-    for kind, parts in groupby(workflow.parts, type):
-        if kind is Action:
-            cluster = _run_actions(cluster, [part for part in parts if isinstance(part, Action)], report)
-        else:
+    for remote, parts in groupby(workflow.parts, lambda part: isinstance(part, Step)):
+        if remote:
             _run_steps(cluster, [part for part in parts if isinstance(part, Step)], report, log)
+        else:
+            cluster = _run_actions(cluster, [part for part in parts if isinstance(part, Action)], report)
     return cluster
 
 
@@ -158,11 +158,11 @@ def _look(
     lines: list[Line] = []
 
     def hear(text: str) -> None:
-        line = payload.parse(text, request)
+        output, line = payload.parse(text, request)
         if line:
             lines.append(line)
-        else:
-            log.host(target.host.name).write(text + "\n")
+        if output:
+            log.host(target.host.name).write(output + "\n")
 
     request = payload.probe(steps, target)
     log.script(target.host.name, payload.readable(request))
@@ -293,28 +293,33 @@ class Listener:
     report: Reporter
     log: RunLog
     current: str = ""
+    outputs: dict[str, list[str]] = field(default_factory=dict)
     last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def hear(self, text: str) -> None:
         """Takes one line of output."""
-        line = payload.parse(text, self.request)
+        output, line = payload.parse(text, self.request)
+        if output:
+            self.last.append(output)
+            self.log.host(self.target.host.name).write(output + "\n")
         if line is None:
-            self.last.append(text)
-            self.log.host(self.target.host.name).write(text + "\n")
-        elif line.kind == "out" and line.subject in self.steps:
-            self._keep(line)
+            return
+        if line.kind == "out":
+            self.outputs.setdefault(line.word, []).append(line.rest)
         elif line.kind == "step" and line.subject in self.steps:
             self._progress(line)
 
-    def _keep(self, line: Line) -> None:
-        try:
-            text = payload.decode(line)
-        except ValueError as error:
-            raise ConnectionFailed(f"{self.target.host.name}: a damaged output of {line.subject}") from error
-        if "\n" not in text:  # a file's lines are no secrets, and its keys are known by their looks
-            self.log.redactor.add(text)
-        self.board.give(line.subject, line.word, text)
-        self.steps[line.subject].receive(self.target.cluster, line.word, text)
+    def _give(self, step: Step) -> None:
+        for name, pieces in self.outputs.items():
+            try:
+                text = payload.decode(pieces)
+            except ValueError as error:
+                raise ConnectionFailed(f"{self.target.host.name}: damaged output of {step.name}") from error
+            if "\n" not in text:  # a file's lines are no secrets, and its keys are known by their looks
+                self.log.redactor.add(text)
+            self.board.give(step.name, name, text)
+            step.receive(self.target.cluster, name, text)
+        self.outputs.clear()
 
     def _progress(self, line: Line) -> None:
         step = self.steps[line.subject]
@@ -324,6 +329,7 @@ class Listener:
             self.last.clear()
             self.report(Event(name, step.name, step.title, "start"))
         elif line.word == "ok":
+            self._give(step)
             self.current = ""
             seconds = int(line.rest) / 1000 if line.rest.isdigit() else 0.0
             self.report(Event(name, step.name, step.title, "ok", seconds))

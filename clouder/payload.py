@@ -79,18 +79,20 @@ class Line:
     rest: str = ""
 
 
-def parse(text: str, request: Payload) -> Line | None:
-    """The progress line of `request` in `text`, or None when it is ordinary output."""
-    prefix = f"::{request.files['nonce'].decode()} "
-    if not text.startswith(prefix):
-        return None
-    words = [*text.removeprefix(prefix).split(" ", 3), "", "", ""]
-    return Line(*words[:4])
+def parse(text: str, request: Payload) -> tuple[str, Line | None]:
+    """The ordinary output in `text` and the progress line of `request` that ends it, if there is one.
+
+    A program that ends without a newline leaves its last words before the progress line.
+    """
+    output, marker, rest = text.partition(f"::{request.files['nonce'].decode()} ")
+    if not marker:
+        return text, None
+    return output, Line(*[*rest.split(" ", 3), "", "", ""][:4])
 
 
-def decode(line: Line) -> str:
-    """The text that an `out` line carries; raises ValueError when it is damaged."""
-    return base64.b64decode(line.rest, validate=True).decode()
+def decode(pieces: Iterable[str]) -> str:
+    """The text that the `out` lines of one file carry; raises ValueError when it is damaged."""
+    return base64.b64decode("".join(pieces), validate=True).decode()
 
 
 def facts(lines: Iterable[Line]) -> Mapping[str, str]:

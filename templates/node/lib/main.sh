@@ -2,7 +2,7 @@
 # begin with the word of ./nonce. Constant: values arrive in <step>/env, rendered files beside it.
 set -u
 umask 077
-MARKERS=/var/lib/clouder/steps
+MARKERS=${CLOUDER_RUN_DIR:-/var/lib/clouder}/steps # several hosts on one machine have a directory each
 mode=$(cat mode) nonce=$(cat nonce)
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 KUBECONFIG=/etc/kubernetes/admin.conf
 
@@ -48,9 +48,9 @@ apply_step() {
 
 give_out() {
     for file in "$1"/out/*; do
-        [ -f "$file" ] && say out "$1" "${file##*/}" "$(base64 -w0 "$file")"
+        [ -f "$file" ] || continue
+        base64 -w 2000 "$file" | while read -r piece; do say out "$1" "${file##*/}" "$piece"; done
     done
-    return 0
 }
 
 [ "$mode" = probe ] && facts
