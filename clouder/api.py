@@ -2,46 +2,54 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clouder import engine, preview, status
 from clouder.cluster import Cluster, check, open_cluster
-from clouder.errors import Aborted, ClouderError, NotFoundError, SpecError
-from clouder.kubeconfig import forget, merge
-from clouder.step import Action, Event, Workflow
+from clouder.errors import Aborted, ClouderError, NotFoundError, SpecError, UsageError
+from clouder.kubeconfig import merge
+from clouder.removal import Removal, delete, plan_delete
+from clouder.running import running
+from clouder.spec import ClusterSpec
+from clouder.step import Event
+from clouder.store import cache
 from clouder.workflows import APPLY, MACHINES, SETUP
 from clouder.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from clouder.checkpoint import Checkpoint, Restored
+    from clouder.checkpoint import Checkpoint, Finding, Restored
     from clouder.preview import Preview
-    from clouder.runlog import RunLog
-    from clouder.spec import ClusterSpec
     from clouder.status import Row, Status
-    from clouder.step import Reporter
-    from clouder.terraform_event import TerraformEvent
+    from clouder.step import Reporter, Workflow
 
 __all__ = [
     "Aborted",
+    "BundleRow",
     "Removal",
+    "build_bundle",
     "clusters",
     "create",
     "create_checkpoint",
     "create_machines",
+    "criu_doctor",
     "delete",
     "kubeconfig",
+    "list_bundles",
+    "list_checkpoints",
     "plan",
     "plan_delete",
+    "remove_checkpoint",
     "restore_checkpoint",
+    "running",
     "runs",
     "setup",
     "show",
+    "show_checkpoint",
     "use",
+    "verify_bundles",
 ]
 
 
@@ -102,40 +110,6 @@ def _work(cluster: Cluster, workflow: Workflow, command: str, report: Reporter) 
         return engine.run(cluster, workflow, report=tell, log=log)
 
 
-@contextmanager
-def running(workspace: Workspace, command: str, report: Reporter) -> Iterator[tuple[RunLog, Reporter]]:
-    """The cluster's lock and a log of this run; Ctrl-C becomes Interrupted."""
-    with _alone(workspace, command, report), _logged(workspace, command, report) as both:
-        yield both
-
-
-def _alone(workspace: Workspace, command: str, report: Reporter) -> AbstractContextManager[None]:
-    def waiting(event: TerraformEvent) -> None:
-        report(Event("", "terraform/", "Wait for an earlier terraform", event.kind, note=event.message))
-
-    return workspace.lock(f"clouder {command} {workspace.name}", on_event=waiting)
-
-
-@contextmanager
-def _logged(workspace: Workspace, command: str, report: Reporter) -> Iterator[tuple[RunLog, Reporter]]:
-    with workspace.run_log(command) as log:
-
-        def tell(event: Event) -> None:
-            log.event(event)
-            report(event)
-
-        workspace.journal("begin", command=command)
-        try:
-            yield log, tell
-        except KeyboardInterrupt:
-            workspace.journal("interrupted", command=command)
-            raise engine.interrupted(f"clouder {command} {workspace.name}") from None
-        except BaseException as error:
-            workspace.journal("failed", command=command, error=str(error))
-            raise
-        workspace.journal("end", command=command)
-
-
 def clusters() -> list[Row]:
     """Each stored cluster, the half-made and the damaged too; reads files only."""
     return [_row(name) for name in Workspace.names()]
@@ -166,50 +140,6 @@ def use(name: str) -> Path:
     return merge(kubeconfig(name), name)
 
 
-@dataclass(frozen=True)
-class Removal:
-    """What a delete takes away."""
-
-    name: str
-    provider: str
-    path: Path
-    machines: tuple[str, ...]
-    checkpoints: tuple[str, ...]
-
-
-def plan_delete(name: str) -> Removal:
-    """What delete would take away; reads files only. Raises NotFoundError."""
-    from clouder.checkpoint import listing
-
-    cluster = open_cluster(name)
-    prepared = cluster.outputs or cluster.workspace.directory.exists()  # a killed create leaves no outputs
-    machines = tuple(node.name for node in cluster.spec.nodes()) if prepared else ()
-    kept = tuple(checkpoint.id for checkpoint in listing(name))
-    return Removal(name, cluster.spec.provider, cluster.workspace.path, machines, kept)
-
-
-def delete(name: str, *, report: Reporter) -> None:
-    """Machines, keys and files; what half a create left goes too."""
-    cluster = open_cluster(name)
-    with _alone(cluster.workspace, "k8s delete", report):
-        with _logged(cluster.workspace, "k8s delete", report) as (log, tell):
-            engine.run(cluster, REMOVE, report=tell, log=log)
-        forget(name)
-        cluster.workspace.remove()
-
-
-def _destroy(cluster: Cluster, report: Reporter) -> Cluster:
-    def tell(event: TerraformEvent) -> None:
-        step = f"terraform/{event.address}"
-        report(Event("", step, event.address, event.kind, event.seconds, event.message))
-
-    cluster.workspace.destroy(cluster.provider, on_event=tell)
-    return cluster.with_outputs(None)
-
-
-REMOVE = Workflow("remove", (Action("machines", "Remove the machines", _destroy),))
-
-
 def runs(name: str) -> list[Path]:
     """The folders of all runs of a cluster, oldest first."""
     return sorted(path for path in (Workspace.open(name).path / "runs").glob("*/"))
@@ -235,3 +165,85 @@ def restore_checkpoint(
     opened = open_cluster(cluster)
     with running(opened.workspace, "checkpoint restore", report) as (_, tell):
         return checkpoints.restore(opened, checkpoint, node=node, name=name, report=tell)
+
+
+def list_checkpoints(cluster: str | None = None) -> list[Checkpoint]:
+    """The checkpoints of a cluster, or of all, oldest first; raises NotFoundError for an unknown cluster."""
+    from clouder import checkpoint as checkpoints
+
+    if cluster is not None:
+        Workspace.open(cluster)
+    return checkpoints.listing(cluster)
+
+
+def show_checkpoint(checkpoint: str) -> Checkpoint:
+    """The checkpoint whose id is, or alone begins with, `checkpoint`."""
+    from clouder import checkpoint as checkpoints
+
+    return checkpoints.load(checkpoint)
+
+
+def remove_checkpoint(checkpoint: str, *, report: Reporter) -> str:
+    """Deletes a checkpoint, and its images from the nodes; returns its whole id."""
+    from clouder import checkpoint as checkpoints
+
+    found = checkpoints.load(checkpoint)
+    checkpoints.remove(found.id, report=report)
+    return found.id
+
+
+def criu_doctor(name: str, *, live: bool = True, report: Reporter) -> list[Finding]:
+    """What CRIU can do on every node of a cluster, in the end proved with a real restore if `live`."""
+    from clouder import checkpoint as checkpoints
+
+    opened = open_cluster(name)
+    with running(opened.workspace, "criu doctor", report) as (_, tell):
+        return checkpoints.doctor(opened, live=live, report=tell)
+
+
+@dataclass(frozen=True)
+class BundleRow:
+    """A bundle in the cache; `problems` is filled by verify alone."""
+
+    name: str
+    kubernetes_version: str
+    source: str
+    path: Path
+    problems: tuple[str, ...] = ()
+
+
+def build_bundle(
+    kubernetes_version: str | None = None, *, source: str = "auto", report: Reporter
+) -> BundleRow:
+    """The bundle of a version, by default the spec's; built when it is not there. Raises UsageError."""
+    from clouder import bundle
+    from clouder.bundle.build import SOURCES
+
+    def tell(event: bundle.Event) -> None:
+        report(Event("", f"bundle/{event.part}", event.part, event.state, event.seconds, event.note))
+
+    if source not in ("auto", *SOURCES):
+        raise UsageError(f"--source: {source} is not one of auto, {', '.join(SOURCES)}", fix="--source auto")
+    version = kubernetes_version or str(ClusterSpec.model_fields["kubernetes_version"].default)
+    return _bundle_row(bundle.ensure(version, source=source, progress=tell).path)
+
+
+def list_bundles() -> list[BundleRow]:
+    """Every bundle in the cache, those of older recipes too."""
+    return [_bundle_row(path) for path in sorted((cache() / "bundles").glob("v*/"))]
+
+
+def verify_bundles(name: str | None = None) -> list[BundleRow]:
+    """Compares the files of all bundles, or of those called `name` or of that version, with their locks."""
+    from clouder.bundle import lock
+
+    rows = [row for row in list_bundles() if name in (None, row.name, row.kubernetes_version)]
+    if name and not rows:
+        raise NotFoundError(f"there is no bundle {name}", fix="clouder bundle ls")
+    return [replace(row, problems=tuple(lock.verify(row.path))) for row in rows]
+
+
+def _bundle_row(path: Path) -> BundleRow:
+    """Read from the name of the directory, so that a damaged bundle is listed too."""
+    version, source, _ = f"{path.name}--".split("-", 2)
+    return BundleRow(path.name, version, source, path)

@@ -49,7 +49,7 @@ def _machines(preview: Preview) -> Iterator[str]:
     spec = preview.spec
     what = "Go on with" if preview.exists else "Make"
     yield f"{what} cluster {spec.name} ({spec.provider}, Kubernetes {spec.kubernetes_version})"
-    yield from _wrapped("  here", [title.lower() for title in preview.here])
+    yield from _wrapped("  here", [_lower(title) for title in preview.here])
     if preview.machines is None:
         return
     yield "  Terraform's plan" + ("" if preview.machines else ": nothing to change")
@@ -64,9 +64,13 @@ def _steps(preview: Preview) -> Iterator[str]:
         if first.problem:
             yield f"  {names}: could not be asked: {first.problem}"
         elif first.todo:
-            yield from _wrapped(f"  {names}", [title.lower() for title in first.todo])
+            yield from _wrapped(f"  {names}", [_lower(title) for title in first.todo])
         elif first.done:
             yield f"  {names}: all {len(first.done)} steps are done"
+
+
+def _lower(title: str) -> str:
+    return title[0].lower() + title[1:]
 
 
 def _alike(hosts: Sequence[HostPlan]) -> list[list[HostPlan]]:
