@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-import shutil
-import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from clouder import store
@@ -17,10 +14,12 @@ from clouder.bundle.events import Event, ignore
 from clouder.bundle.lock import Component, Lock
 from clouder.bundle.recipe import Recipe, load, supported
 from clouder.bundle.release import reachable
+from clouder.bundle.shelf import make_once
 from clouder.errors import ClouderError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = [
     "SUPPORTED",
@@ -71,9 +70,8 @@ def ensure(
         return found
     source = _choose(recipe) if source == "auto" else source
     target = _directory(recipe, source)
-    with _one_builder(recipe, source, progress):
-        if not target.exists():
-            _build(recipe, source, target, progress)
+    build = partial(builder.build, recipe, source, store.cache() / "build", progress=progress)
+    make_once(target, build, progress)
     return _open(target)
 
 
@@ -110,28 +108,3 @@ def _open(path: Path) -> Bundle:
 
 def _directory(recipe: Recipe, source: str) -> Path:
     return store.cache() / "bundles" / f"{recipe.kubernetes}-{source}-{recipe.digest}"
-
-
-def _build(recipe: Recipe, source: str, target: Path, progress: Callable[[Event], None]) -> None:
-    for leftover in target.parent.glob(f".{target.name}.*/"):  # of a build that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        builder.build(recipe, source, store.cache() / "build", temporary, progress=progress)
-        temporary.chmod(0o755)  # apt in a node reads it as a user of its own
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def _one_builder(recipe: Recipe, source: str, progress: Callable[[Event], None]) -> Iterator[None]:
-    target = _directory(recipe, source)
-    store.private_dir(target.parent)
-    with target.with_name(f".{target.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(Event("bundle", "start", note="another build of this bundle is running: waiting for it"))
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -33,6 +33,7 @@ def open_url(url: str, headers: Mapping[str, str] | None = None, timeout: float 
     try:
         return urllib.request.urlopen(request, timeout=timeout)  # type: ignore[no-any-return] # noqa: S310
     except urllib.error.HTTPError as error:
+        error.close()
         raise _unreachable(url, f"HTTP {error.code}") from error
     except OSError as error:
         raise _unreachable(url, str(getattr(error, "reason", error))) from error

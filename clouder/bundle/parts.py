@@ -7,14 +7,12 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from clouder.bundle.events import Event
-from clouder.bundle.processes import DISK_FULL, Processes, disk_full
+from clouder.bundle.processes import Processes, explained
 from clouder.bundle.recipe import fingerprint
-from clouder.errors import ClouderError
 
 Progress = Callable[[Event], None]
 Finished = Mapping[str, Path]
@@ -76,13 +74,10 @@ def _make(part: Part, target: Path, finished: Finished, progress: Progress) -> P
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
         part.make(temporary, finished)
-        with suppress(
-            FileExistsError, NotADirectoryError
-        ):  # another recipe's build may have made the same part
-            _publish(temporary, target)
+        _publish(temporary, target)
     except BaseException as error:
         progress(Event(part.name, "failed", time.monotonic() - started, str(error)))
-        raise _explain(error) from error
+        raise explained(error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     progress(Event(part.name, "done", time.monotonic() - started))
@@ -90,14 +85,12 @@ def _make(part: Part, target: Path, finished: Finished, progress: Progress) -> P
 
 
 def _publish(temporary: Path, target: Path) -> None:
-    if not target.exists():
-        temporary.chmod(0o755)
+    temporary.chmod(0o755)
+    try:
         temporary.rename(target)
-
-
-def _explain(error: BaseException) -> BaseException:
-    full = isinstance(error, OSError) and DISK_FULL.search(str(error))
-    return disk_full(str(error)) if full and not isinstance(error, ClouderError) else error
+    except OSError:
+        if not target.is_dir():  # else another recipe's build made the same part meanwhile
+            raise
 
 
 def _stop(processes: Processes, running: Mapping[Future[Path], str]) -> None:

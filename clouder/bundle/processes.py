@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -24,6 +25,7 @@ NETWORK = re.compile(
     re.IGNORECASE,
 )
 LAST_LINES = 12
+FULL_BYTES = 64 << 10
 
 
 class Processes:
@@ -112,7 +114,8 @@ def missing(program: str, packages: str) -> AccessError:
 def failure(what: str, output: str, log: Path) -> ClouderError:
     """Name the cause of a failed program from what it printed."""
     details = "\n".join(output.strip().splitlines()[-LAST_LINES:])
-    if DISK_FULL.search(output):
+    # A full disk may have swallowed the very message that says so.
+    if DISK_FULL.search(output) or shutil.disk_usage(log.parent).free < FULL_BYTES:
         return disk_full(details)
     if NETWORK.search(output):
         return AccessError(
@@ -130,6 +133,11 @@ def disk_full(details: str = "") -> AccessError:
         fix="free some space, or set CLOUDER_CACHE to a larger disk, then run the same command again",
         details=details,
     )
+
+
+def explained(error: BaseException) -> BaseException:
+    """The same error, or the one for a full disk where that was the cause of an OSError."""
+    return disk_full(str(error)) if isinstance(error, OSError) and DISK_FULL.search(str(error)) else error
 
 
 def _read_from(log: Path, start: int) -> str:

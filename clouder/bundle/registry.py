@@ -89,6 +89,7 @@ def _authorization(image: PinnedImage) -> dict[str, str]:
     try:
         urllib.request.urlopen(mirrored(f"https://{image.host}/v2/"), timeout=TIMEOUT_S).close()  # noqa: S310
     except urllib.error.HTTPError as error:
+        error.close()
         asked = dict(re.findall(r'(\w+)="([^"]*)"', error.headers.get("WWW-Authenticate", "")))
         if error.code != 401 or "realm" not in asked:
             return {}

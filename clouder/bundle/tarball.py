@@ -81,7 +81,7 @@ def _add_parents(out: tarfile.TarFile, path: str, seen: set[str], prefix: str) -
 
 def _add(out: tarfile.TarFile, entry: Entry, prefix: str) -> None:
     member = tarfile.TarInfo(prefix + entry.path)
-    member.mode, member.mtime = entry.mode, EPOCH
+    member.mode, member.mtime = 0o777 if entry.link else entry.mode, EPOCH
     if isinstance(entry.source, Path):
         member.size = entry.source.stat().st_size
         with entry.source.open("rb") as file:
