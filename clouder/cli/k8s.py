@@ -91,13 +91,13 @@ def status(name: str, output: str) -> int:
 
 @command.command(epilog="\b\nExample:\n  export KUBECONFIG=$(clouder k8s kubeconfig demo)")
 @name_argument
-@click.option("--print", "contents", is_flag=True, help="Print the kubeconfig itself instead of its path.")
-def kubeconfig(name: str, contents: bool) -> None:
+@click.option("--print", "print_", is_flag=True, help="Print the kubeconfig itself instead of its path.")
+def kubeconfig(name: str, print_: bool) -> None:
     """Print where the kubeconfig of a cluster is."""
     from clouder import api
 
     path = api.kubeconfig(name)
-    click.echo(path.read_text() if contents else path, nl=not contents)
+    click.echo(path.read_text() if print_ else path, nl=not print_)
 
 
 @command.command(epilog="\b\nExample:\n  clouder k8s use demo && kubectl get nodes")

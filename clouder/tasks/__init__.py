@@ -1,0 +1,11 @@
+"""The Invoke face of Clouder; in a tasks.py of your own: `from clouder.tasks import ns`."""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+
+from clouder.tasks import bundle, checkpoint, cluster, kubeadm
+
+MODULES = (cluster, kubeadm, checkpoint, bundle)
+
+ns = Collection(*(Collection.from_module(module) for module in MODULES))

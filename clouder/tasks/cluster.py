@@ -1,0 +1,87 @@
+"""`invoke cluster.…`: `clouder k8s` for Invoke."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoke.tasks import task
+
+from clouder.cli import k8s
+from clouder.tasks.calling import call
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+
+@task(positional=["name"], auto_shortflags=False)
+def create(  # noqa: PLR0917 (the flags of the command line, one by one)
+    _: Context,
+    name: str | None = None,
+    file: str | None = None,
+    provider: str | None = None,
+    region: str | None = None,
+    workers: str | None = None,
+    kubernetes_version: str | None = None,
+    cni: str | None = None,
+    criu: bool = True,
+    control_plane_size: str | None = None,
+    worker_size: str | None = None,
+    pod_cidr: str | None = None,
+    service_cidr: str | None = None,
+    dry_run: bool = False,
+    output: str = "table",
+) -> None:
+    """Make a cluster: machines, Kubernetes, network, CRIU."""
+    call(
+        k8s.create,
+        name=name,
+        file=file,
+        provider=provider,
+        region=region,
+        workers=workers,
+        kubernetes_version=kubernetes_version,
+        cni=cni,
+        criu=None if criu else False,  # True is what a spec says without the flag
+        control_plane_size=control_plane_size,
+        worker_size=worker_size,
+        pod_cidr=pod_cidr,
+        service_cidr=service_cidr,
+        dry_run=dry_run,
+        output=output,
+    )
+
+
+@task(auto_shortflags=False)
+def ls(_: Context, output: str = "table") -> None:
+    """List the clusters, half-made ones too."""
+    call(k8s.ls, output=output)
+
+
+@task(positional=["name"], auto_shortflags=False)
+def status(_: Context, name: str, output: str = "table") -> None:
+    """Show machines and nodes, what is wrong, and what to type."""
+    call(k8s.status, name=name, output=output)
+
+
+@task(positional=["name"], auto_shortflags=False)
+def kubeconfig(_: Context, name: str, print_: bool = False) -> None:
+    """Print where the kubeconfig of a cluster is."""
+    call(k8s.kubeconfig, name=name, print_=print_)
+
+
+@task(positional=["name"], auto_shortflags=False)
+def use(_: Context, name: str) -> None:
+    """Make the cluster kubectl's current context."""
+    call(k8s.use, name=name)
+
+
+@task(positional=["name"], auto_shortflags=False)
+def delete(_: Context, name: str, yes: bool = False) -> None:
+    """Remove a cluster: machines, keys, checkpoints and files."""
+    call(k8s.delete, name=name, yes=yes)
+
+
+@task(positional=["name"], auto_shortflags=False)
+def logs(_: Context, name: str, run: str | None = None, output: str = "table") -> None:
+    """List the runs of a cluster, or print the logs of one."""
+    call(k8s.logs, name=name, run=run, output=output)

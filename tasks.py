@@ -1,0 +1,34 @@
+"""Tasks for `invoke`: those of Clouder, and the chores of this repository."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoke.tasks import task
+
+from clouder.tasks import ns
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+
+@task(auto_shortflags=False)
+def lint(c: Context) -> None:
+    """Check style and types."""
+    c.run("ruff check . && ruff format --check . && mypy")
+
+
+@task(auto_shortflags=False)
+def test(c: Context) -> None:
+    """Run the tests that need no cluster."""
+    c.run("pytest -m 'not e2e and not chaos'")
+
+
+@task(auto_shortflags=False)
+def golden(c: Context) -> None:
+    """Write the golden files anew; read the diff before you commit it."""
+    c.run("CLOUDER_GOLDEN=write pytest -q -k golden")
+
+
+for chore in (lint, test, golden):
+    ns.add_task(chore)
