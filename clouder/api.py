@@ -20,7 +20,8 @@ from clouder.workspace import Workspace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clouder.checkpoint import Checkpoint, Finding, Restored
+    from clouder.checkpoint import Checkpoint, Restored
+    from clouder.checkpoint.checks import Finding
     from clouder.preview import Preview
     from clouder.status import Row, Status
     from clouder.step import Reporter, Workflow
@@ -194,11 +195,11 @@ def remove_checkpoint(checkpoint: str, *, report: Reporter) -> str:
 
 def criu_doctor(name: str, *, live: bool = True, report: Reporter) -> list[Finding]:
     """What CRIU can do on every node of a cluster, in the end proved with a real restore if `live`."""
-    from clouder import checkpoint as checkpoints
+    from clouder.checkpoint.doctor import doctor
 
     opened = open_cluster(name)
     with running(opened.workspace, "criu doctor", report) as (_, tell):
-        return checkpoints.doctor(opened, live=live, report=tell)
+        return doctor(opened, live=live, report=tell)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ MODULES = {
     "k8s": "Clusters: create, look at, use and delete them.",
     "kubeadm": "The two halves of a create: machines, then Kubernetes.",
     "ctx": "Contexts: which provider is used when no flag says so.",
+    "criu": "CRIU on the nodes: what works, what fails, the fix.",
     "checkpoint": "Freeze a running pod and bring it back on another node.",
     "bundle": "Bundles: the pinned packages and images of a node.",
     "spec": "The cluster spec: its JSON Schema, and what flags resolve to.",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from clouder.tasks import bundle, checkpoint, cluster, kubeadm
+from clouder.tasks import bundle, checkpoint, cluster, criu, kubeadm
 
-MODULES = (cluster, kubeadm, checkpoint, bundle)
+MODULES = (cluster, kubeadm, criu, checkpoint, bundle)
 
 ns = Collection(*(Collection.from_module(module) for module in MODULES))
