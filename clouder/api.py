@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from clouder import engine, preview, status
+from clouder import status
 from clouder.cluster import Cluster, check, open_cluster
 from clouder.errors import Aborted, ClouderError, NotFoundError, SpecError, UsageError
 from clouder.kubeconfig import merge
@@ -14,7 +14,6 @@ from clouder.running import running
 from clouder.spec import ClusterSpec
 from clouder.step import Event
 from clouder.store import cache
-from clouder.workflows import APPLY, MACHINES, SETUP
 from clouder.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -60,22 +59,31 @@ def plan(spec: ClusterSpec, *, machines_only: bool = False, ask: bool = True) ->
     With `ask` Terraform makes a plan and the machines that exist say what is done on them; without, the
     whole way is told from the spec alone.
     """
+    from clouder import preview
+    from clouder.workflows import APPLY, MACHINES
+
     workflow = MACHINES if machines_only else APPLY
     return preview.plan(spec, workflow) if ask else preview.outline(spec, workflow)
 
 
 def create(spec: ClusterSpec, *, report: Reporter) -> Cluster:
     """Machines and Kubernetes, all of it; the same call again goes on where the last one stopped."""
+    from clouder.workflows import APPLY
+
     return _work(_claim(spec), APPLY, "k8s create", report)
 
 
 def create_machines(spec: ClusterSpec, *, report: Reporter) -> Cluster:
     """The machines alone."""
+    from clouder.workflows import MACHINES
+
     return _work(_claim(spec), MACHINES, "kubeadm vm-create", report)
 
 
 def setup(name: str, *, report: Reporter) -> Cluster:
     """Kubernetes on the machines that are there; raises NotFoundError when there are none."""
+    from clouder.workflows import SETUP
+
     cluster = open_cluster(name)
     if cluster.outputs is None:
         raise NotFoundError(f"cluster {name} has no machines yet", fix=f"clouder kubeadm vm-create {name}")
@@ -107,6 +115,8 @@ def _same(cluster: Cluster, spec: ClusterSpec) -> Cluster:
 
 
 def _work(cluster: Cluster, workflow: Workflow, command: str, report: Reporter) -> Cluster:
+    from clouder import engine
+
     with running(cluster.workspace, command, report) as (log, tell):
         return engine.run(cluster, workflow, report=tell, log=log)
 
@@ -153,7 +163,7 @@ def create_checkpoint(
     from clouder import checkpoint as checkpoints
 
     opened = open_cluster(cluster)
-    with running(opened.workspace, "checkpoint create", report) as (_, tell):
+    with running(opened.workspace, "checkpoint create", report, arguments=f"{cluster} {pod}") as (_, tell):
         return checkpoints.create(opened, pod, namespace=namespace, container=container, report=tell)
 
 
@@ -164,7 +174,10 @@ def restore_checkpoint(
     from clouder import checkpoint as checkpoints
 
     opened = open_cluster(cluster)
-    with running(opened.workspace, "checkpoint restore", report) as (_, tell):
+    with running(opened.workspace, "checkpoint restore", report, arguments=f"{cluster} {checkpoint}") as (
+        _,
+        tell,
+    ):
         return checkpoints.restore(opened, checkpoint, node=node, name=name, report=tell)
 
 

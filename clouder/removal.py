@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clouder import engine
 from clouder.cluster import Cluster, open_cluster
 from clouder.kubeconfig import forget
 from clouder.running import alone, logged
@@ -42,6 +41,8 @@ def plan_delete(name: str) -> Removal:
 
 def delete(name: str, *, report: Reporter) -> None:
     """Machines, keys and files; what half a create left goes too."""
+    from clouder import engine
+
     cluster = open_cluster(name)
     with alone(cluster.workspace, "k8s delete", report):
         with logged(cluster.workspace, "k8s delete", report) as (log, tell):

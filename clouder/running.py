@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from clouder import engine
 from clouder.step import Event
 
 if TYPE_CHECKING:
@@ -18,9 +17,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def running(workspace: Workspace, command: str, report: Reporter) -> Iterator[tuple[RunLog, Reporter]]:
-    """The cluster's lock and a log of this run; Ctrl-C becomes Interrupted."""
-    with alone(workspace, command, report), logged(workspace, command, report) as both:
+def running(
+    workspace: Workspace, command: str, report: Reporter, *, arguments: str = ""
+) -> Iterator[tuple[RunLog, Reporter]]:
+    """The cluster's lock and a log of this run; Ctrl-C becomes Interrupted.
+
+    `arguments` are what goes on with the work when typed after `command`: the name, where nothing is given.
+    """
+    with (
+        alone(workspace, command, report),
+        logged(workspace, command, report, arguments=arguments) as both,
+    ):
         yield both
 
 
@@ -34,7 +41,9 @@ def alone(workspace: Workspace, command: str, report: Reporter) -> AbstractConte
 
 
 @contextmanager
-def logged(workspace: Workspace, command: str, report: Reporter) -> Iterator[tuple[RunLog, Reporter]]:
+def logged(
+    workspace: Workspace, command: str, report: Reporter, *, arguments: str = ""
+) -> Iterator[tuple[RunLog, Reporter]]:
     """A log of this run and the journal, for work under a lock that is held already."""
     with workspace.run_log(command) as log:
 
@@ -46,8 +55,10 @@ def logged(workspace: Workspace, command: str, report: Reporter) -> Iterator[tup
         try:
             yield log, tell
         except KeyboardInterrupt:
+            from clouder import engine
+
             workspace.journal("interrupted", command=command)
-            raise engine.interrupted(f"clouder {command} {workspace.name}") from None
+            raise engine.interrupted(f"clouder {command} {arguments or workspace.name}") from None
         except BaseException as error:
             workspace.journal("failed", command=command, error=str(error))
             raise
