@@ -61,12 +61,13 @@ root=${{CLOUDER_RUN_DIR:-/run/clouder}}
 dir= beat= left=
 say() {{ echo "{CONTROL}$*" >&2; }}
 die() {{ say "refused $run $*"; exit 1; }}
-leave() {{ kill $beat 2>/dev/null; rm -rf "$dir" "$left"; }}
+leave() {{ kill $beat 2>/dev/null; rm -rf "$left" "$dir"; }}
 trap leave EXIT
 trap : PIPE
 trap "exit 129" HUP
 trap "exit 143" INT TERM
-mkdir -p "$root" && dir=$(mktemp -d "$root/run.XXXXXXXX") && cd "$dir" || die "cannot write $root"
+[ -d "$root" ] || mkdir -p "$root"
+dir=$(mktemp -d "$root/run.XXXXXXXX") && cd "$dir" || die "cannot write $root"
 pause() {{ sleep {HEARTBEAT} 2>/dev/null; }}
 ( while pause && kill -0 $$ 2>/dev/null; do say alive; done ) </dev/null >/dev/null &
 beat=$!
@@ -75,18 +76,18 @@ beat=$!
 # $1 run id, $2 sha256 of the payload, $3 seconds to wait for the lock.
 # The lock (descriptor 9) belongs to this shell alone: a daemon that main.sh starts must not keep it.
 # main.sh writes into a fifo whose reader outlives a dead client, so that losing the connection
-# does not kill dpkg half way; the next run waits for the lock instead.
+# does not kill dpkg half way; the next run waits for the lock instead. It gets the usual umask, not ours.
 RUN = (
     _PRELUDE
-    + """cat >payload
-[ "$(sha256sum <payload)" = "$2  -" ] || die "damaged"
-tar -xf payload && rm payload && mkfifo output || die "cannot unpack"
+    + """cat >.payload
+[ "$(sha256sum <.payload)" = "$2  -" ] || die "the payload arrived damaged; nothing was run"
+tar -xf .payload && mkfifo .output || die "cannot unpack the payload in $dir"
 exec 9>>"$root/lock"
-flock -n 9 || { say "waiting $(cat "$root/holder" 2>/dev/null)"; flock -w "$3" 9; } ||
-  die "busy $(cat "$root/holder" 2>/dev/null)"
-echo "$run (process $$, since $(date -u +%H:%M:%SZ))" >"$root/holder"
-{ cat; exec cat >/dev/null; } <output 2>/dev/null 9>&- &
-sh main.sh </dev/null >output 2>&1 9>&-
+holder() { echo "$(cat "$root/holder"), since $(date -u -r "$root/holder" +%H:%M:%S) UTC"; }
+flock -n 9 || { say "waiting $(holder)"; flock -w "$3" 9; } || die "busy $(holder)"
+echo "run $run, process $$" >"$root/holder"
+{ cat || exec cat >/dev/null; } <.output 2>/dev/null 9>&- &
+( umask 022; exec sh main.sh ) </dev/null >.output 2>&1 9>&-
 code=$?
 say "end $run $code"
 exit $code
@@ -99,7 +100,7 @@ UPLOAD = (
     + """rm -rf "$3".clouder-*
 left=$2
 ( umask 022; mkdir -p "${3%/*}/" "$2" ) || die "cannot write $2"
-mkfifo copy || die "cannot make a fifo"
+mkfifo copy || die "cannot make a fifo in $dir"
 sha256sum <copy >sum &
 hash=$!
 { tee copy || echo failed >torn; } | tar -xf - -C "$2" --no-same-owner || echo failed >torn
@@ -115,7 +116,7 @@ say "end $run 0"
 FETCH = (
     _PRELUDE
     + """[ -f "$2" ] || die "no file $2"
-mkfifo copy || die "cannot make a fifo"
+mkfifo copy || die "cannot make a fifo in $dir"
 sha256sum <copy >sum &
 hash=$!
 tee copy <"$2" || die "cannot read $2"
@@ -208,7 +209,7 @@ class Report:
         word, _, rest = line.removeprefix(CONTROL).partition(" ")
         run, _, value = rest.partition(" ")
         if word == "waiting":
-            self._on_line(f"waiting for an earlier run on this host to end: {rest}")
+            self._on_line(f"waiting for an earlier run on this host to end ({rest})")
         elif run == self._run:
             self._note(word, value)
 

@@ -19,7 +19,6 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +124,7 @@ class Connection:
         lines.end()
         return report.code
 
-    def put_tree(self, directory: Path, destination: str) -> None:
+    def put_tree(self, directory: Path, destination: str, *, silence: float = SILENCE) -> None:
         """Make `destination` (absolute, on the host) a copy of `directory` owned by root: all or nothing."""
         if not directory.is_dir():
             raise AccessError(f"there is no directory {directory}")
@@ -140,13 +139,13 @@ class Connection:
 
             _pack(directory, both)
 
-        report = self._exchange(bootstrap.UPLOAD, (new, destination), feed=feed)
+        report = self._exchange(bootstrap.UPLOAD, (new, destination), feed=feed, silence=silence)
         self._compare(report, hasher.hexdigest(), destination)
         lines: list[str] = []
-        if self.run(bootstrap.install_payload(new, destination), on_line=lines.append):
+        if self.run(bootstrap.install_payload(new, destination), on_line=lines.append, silence=silence):
             raise RemoteError(f"{self.host.name} cannot install {destination}", details="\n".join(lines))
 
-    def fetch(self, source: str, target: Path) -> None:
+    def fetch(self, source: str, target: Path, *, silence: float = SILENCE) -> None:
         """Copy the file `source`, which only root may read, to the local `target` (0600): all or nothing."""
         hasher = hashlib.sha256()
         with _replacing(target) as file:
@@ -155,7 +154,7 @@ class Connection:
                 hasher.update(data)
                 file.write(data)
 
-            report = self._exchange(bootstrap.FETCH, (_safe(source),), on_output=keep)
+            report = self._exchange(bootstrap.FETCH, (_safe(source),), on_output=keep, silence=silence)
             self._compare(report, hasher.hexdigest(), source)
 
     def close(self) -> None:
@@ -166,7 +165,7 @@ class Connection:
     # Connecting
 
     def _connect(self, key: paramiko.PKey, seconds: float) -> None:
-        turn = _turn(self.host.ssh.host, self.host.ssh.port)
+        turn = _turn(self.host.ssh)
         if not turn.acquire(timeout=seconds):
             raise TimeoutError("too many connections to this address are being made")
         try:
@@ -326,6 +325,7 @@ class Connection:
 
     def _raise_if_closed(self) -> None:
         if self._closing.is_set():
+            self._drop()  # what was opened while `close` ran
             raise self._failed("was let go: the connection was closed on this side")
 
     def _failed(self, problem: str, *, fix: str = "", details: str = "") -> ConnectionFailed:
@@ -470,16 +470,17 @@ def _replacing(target: Path) -> Iterator[Any]:
         temporary.unlink(missing_ok=True)
 
 
-@cache
 def _config() -> Any:
-    """Fabric's settings for all connections: neither fabric's, invoke's nor SSH's files are read."""
+    """Settings without fabric's, invoke's or SSH's files; one each, as a connection writes into its own."""
     return fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig())
 
 
-@cache
-def _turn(_host: str, _port: int) -> threading.BoundedSemaphore:
+_turns: dict[tuple[str, int], threading.BoundedSemaphore] = {}
+
+
+def _turn(address: Address) -> threading.BoundedSemaphore:
     """What limits the handshakes in flight to one sshd."""
-    return threading.BoundedSemaphore(HANDSHAKES)
+    return _turns.setdefault((address.host, address.port), threading.BoundedSemaphore(HANDSHAKES))
 
 
 def _public_key(host: Host, line: str) -> paramiko.PKey:

@@ -45,8 +45,9 @@ def keygen(path: Path, *, kind: str = "ed25519") -> Path:
 class Sshd:
     """An sshd that listens on `addresses` (at most 16) at one free port and knows one client key.
 
-    `options` are further lines of sshd_config, such as MaxStartups. Each address is one host, called node-1
-    and so on, with its own CLOUDER_RUN_DIR, so that the hosts do not share the lock. A context manager.
+    `options` are further lines of sshd_config, such as MaxStartups; `launcher` is a command that starts
+    another, such as unshare. Each address is one host, called node-1 and so on, with its own
+    CLOUDER_RUN_DIR, so that the hosts do not share the lock. A context manager.
     """
 
     def __init__(
@@ -57,14 +58,18 @@ class Sshd:
         user: str = USER,
         options: Sequence[str] = (),
         kind: str = "ed25519",
+        launcher: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.addresses = tuple(addresses)
         self.user = user
         self.port = 0
         self._options = tuple(options)
+        self._launcher = tuple(launcher)
         self.key_file = directory / "client"
         self._host_key = directory / "host"
+        self._home = directory / "home"  # empty, so that no one's .bashrc takes part
+        self._home.mkdir(exist_ok=True)
         self._process: subprocess.Popen[bytes] | None = None
         if not self.key_file.exists():
             keygen(self.key_file)
@@ -101,7 +106,7 @@ class Sshd:
 
     def run_dir(self, index: int = 0) -> Path:
         """What stands for /run/clouder on that host."""
-        return self.directory / f"run-{index + 1}"
+        return self.directory / "run" / str(index + 1)
 
     def connection(self, index: int = 0, *, host_key: str = "") -> Connection:
         """A connection to that host, not yet open."""
@@ -116,20 +121,29 @@ class Sshd:
         config.write_text("\n".join(self._config()) + "\n")
         log = self.directory / "log"
         self._process = subprocess.Popen(
-            [binary(), "-D", "-f", str(config), "-E", str(log)],
+            [*self._launcher, binary(), "-D", "-f", str(config), "-E", str(log)],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
         _until(self._listens, lambda: f"sshd does not start: {log.read_text() if log.exists() else ''}")
 
     def stop(self) -> None:
-        """End sshd and its sessions; commands they started live on, as on a host."""
+        """End sshd and its sessions, and runs that outlived theirs."""
         if self._process is None:
             return
-        for pid in [*self.sessions(), self._process.pid]:
+        for pid in [*self.sessions(), self._process.pid, *self.orphans()]:
             _signal(pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
+
+    def orphans(self) -> list[int]:
+        """The processes of runs on these hosts, whether or not their client is still there."""
+        found = []
+        for cwd in Path("/proc").glob("[0-9]*/cwd"):
+            with suppress(OSError):
+                if str(cwd.readlink()).startswith(f"{self.directory}/run/"):
+                    found.append(int(cwd.parent.name))
+        return found
 
     def sessions(self) -> list[int]:
         """The processes that serve a connection, not the commands they run."""
@@ -176,8 +190,12 @@ class Sshd:
             "KbdInteractiveAuthentication no",
             "LogLevel ERROR",
             *(
-                f"Match LocalAddress {address}\n  SetEnv CLOUDER_RUN_DIR={self.run_dir(index)}"
+                line
                 for index, address in enumerate(self.addresses)
+                for line in (
+                    f"Match LocalAddress {address}",
+                    f"SetEnv CLOUDER_RUN_DIR={self.run_dir(index)} HOME={self._home}",
+                )
             ),
         ]
 
