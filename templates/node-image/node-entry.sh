@@ -14,6 +14,14 @@ for controller in /sys/fs/cgroup /sys/fs/cgroup/*; do
   fi
 done
 
+# All nodes share this kernel's limits, and each needs some thirty inotify instances: with the usual 128,
+# containerd in the fifth node has no CRI. Only ever raised.
+raise() {
+  [ "$(cat "$1")" -ge "$2" ] || echo "$2" > "$1" || true
+}
+raise /proc/sys/fs/inotify/max_user_instances 8192
+raise /proc/sys/fs/inotify/max_user_watches 524288
+
 # Volumes of pods must be seen by the containers that mount them later.
 mount --make-rshared /
 

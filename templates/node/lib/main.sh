@@ -53,7 +53,11 @@ give_out() {
     done
 }
 
-[ "$mode" = probe ] && facts
+if [ "$mode" = probe ]; then
+    # sshd answers before the services are up; a probe that comes too early finds nothing running.
+    timeout 60 systemctl is-system-running --wait >/dev/null 2>&1
+    facts
+fi
 while read -r name marker; do
     if [ "$mode" = probe ]; then
         probe_step "$name"
