@@ -46,7 +46,7 @@ def test_a_changed_input_makes_again_what_depends_on_it_and_nothing_else(tmp_pat
 def test_a_failed_part_leaves_nothing_and_only_it_is_made_again(tmp_path):
     with pytest.raises(ClouderError):
         states([part("a"), part("b", needs=["a"], make=fail)], tmp_path)
-    assert [path.name.split("-")[0] for path in tmp_path.iterdir()] == ["a"]
+    assert [path.name.split("-")[0] for path in tmp_path.iterdir() if path.is_dir()] == ["a"]
     assert states([part("a"), part("b", needs=["a"])], tmp_path) == [
         ("a", "cached"),
         ("b", "done"),

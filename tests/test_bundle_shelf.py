@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from clouder.bundle.events import Event, ignore
+from clouder.bundle.events import ignore
 from clouder.bundle.parts import Part, make_parts
 from clouder.bundle.processes import Processes
 from clouder.bundle.shelf import make_once
-from clouder.errors import AccessError
+from clouder.errors import AccessError, Interrupted
 
 
 def build_slowly(target: Path, made: Path, waiting: Path) -> None:
@@ -24,10 +24,7 @@ def build_slowly(target: Path, made: Path, waiting: Path) -> None:
             time.sleep(0.01)
         (directory / "whole").write_text("yes")
 
-    def progress(event: Event) -> None:
-        waiting.write_text(event.note)
-
-    make_once(target, make, progress)
+    make_once(target, make, processes=Processes(), waiting=lambda: waiting.write_text("waiting"))
 
 
 def test_two_builders_at_once_build_once_and_the_second_says_that_it_waits(tmp_path):
@@ -40,8 +37,36 @@ def test_two_builders_at_once_build_once_and_the_second_says_that_it_waits(tmp_p
         process.join(30)
     assert [process.exitcode for process in both] == [0, 0]
     assert made.read_text() == "x"
-    assert "waiting" in waiting.read_text()
+    assert waiting.read_text() == "waiting"
     assert (target / "whole").read_text() == "yes"
+
+
+def never() -> None:
+    raise AssertionError("nobody else builds")
+
+
+def hold_lock(target: Path, held: Path) -> None:
+    def make(directory: Path) -> None:
+        held.touch()
+        time.sleep(60)
+
+    make_once(target, make, processes=Processes(), waiting=never)
+
+
+def test_waiting_for_another_build_ends_when_this_one_is_stopped(tmp_path):
+    holder = multiprocessing.get_context("fork").Process(
+        target=hold_lock, args=(tmp_path / "b", tmp_path / "held")
+    )
+    holder.start()
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "held").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    processes = Processes()
+    with pytest.raises(Interrupted):
+        make_once(tmp_path / "b", lambda _: None, processes=processes, waiting=processes.stop)
+    holder.kill()
+    holder.join()
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -51,14 +76,19 @@ def test_a_failed_build_leaves_no_directory(tmp_path, error):
         raise error
 
     with pytest.raises(error):
-        make_once(tmp_path / "bundle", make, ignore)
+        make_once(tmp_path / "bundle", make, processes=Processes(), waiting=never)
     assert [path.name for path in tmp_path.iterdir()] == [".bundle.lock"]
 
 
 def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path):
     (tmp_path / ".bundle.abc").mkdir()
     (tmp_path / ".bundle.abc/half").write_text("half")
-    make_once(tmp_path / "bundle", lambda directory: (directory / "whole").touch(), ignore)
+    make_once(
+        tmp_path / "bundle",
+        lambda directory: (directory / "whole").touch(),
+        processes=Processes(),
+        waiting=never,
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == [".bundle.lock", "bundle"]
 
 
@@ -86,10 +116,15 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(small_disk, make):
     with pytest.raises(AccessError, match="the disk is full") as caught:
         make_parts([Part("big", "", make)], small_disk / "cache", processes=Processes(), progress=ignore)
     assert "CLOUDER_CACHE" in caught.value.fix
-    assert list((small_disk / "cache").iterdir()) == []
+    assert [path.suffix for path in (small_disk / "cache").iterdir()] == [".lock"]
 
 
 def test_a_disk_that_fills_up_at_the_end_leaves_no_half_bundle(small_disk):
     with pytest.raises(AccessError, match="the disk is full"):
-        make_once(small_disk / "bundle", lambda directory: write_2_mib(directory, {}), ignore)
+        make_once(
+            small_disk / "bundle",
+            lambda directory: write_2_mib(directory, {}),
+            processes=Processes(),
+            waiting=never,
+        )
     assert [path.name for path in small_disk.iterdir()] == [".bundle.lock"]

@@ -12,6 +12,7 @@ from clouder.bundle import build as builder
 from clouder.bundle import lock as locks
 from clouder.bundle.events import Event, ignore
 from clouder.bundle.lock import Component, Lock
+from clouder.bundle.processes import Processes
 from clouder.bundle.recipe import Recipe, load, supported
 from clouder.bundle.release import reachable
 from clouder.bundle.shelf import make_once
@@ -70,8 +71,17 @@ def ensure(
         return found
     source = _choose(recipe) if source == "auto" else source
     target = _directory(recipe, source)
-    build = partial(builder.build, recipe, source, store.cache() / "build", progress=progress)
-    make_once(target, build, progress)
+    processes = Processes()
+    make_once(
+        target,
+        partial(
+            builder.build, recipe, source, store.cache() / "build", processes=processes, progress=progress
+        ),
+        processes=processes,
+        waiting=lambda: progress(
+            Event("bundle", "start", note="another build is making it: waiting for that")
+        ),
+    )
     return _open(target)
 
 

@@ -40,9 +40,11 @@ ProgramParts = Callable[[Recipe, Processes, Path], list[Part]]
 SOURCES: Mapping[str, ProgramParts] = {"release": release_parts, "go": go_parts}
 
 
-def build(recipe: Recipe, source: str, cache: Path, target: Path, *, progress: Progress) -> None:
-    """Make the bundle of `recipe` in the new directory `target`, with finished parts kept below `cache`."""
-    shop = Workshop(recipe, Processes(), cache / "logs")
+def build(
+    recipe: Recipe, source: str, cache: Path, target: Path, *, processes: Processes, progress: Progress
+) -> None:
+    """Make the bundle of `recipe` in the directory `target`, with finished parts kept below `cache`."""
+    shop = Workshop(recipe, processes, cache / "logs")
     programs = SOURCES[source](recipe, shop.processes, shop.logs)
     parts = [*programs, *_shared_parts(shop, [part.name for part in programs])]
     require_space(cache, source, missing_parts(parts, cache))

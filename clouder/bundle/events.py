@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+State = Literal["start", "done", "failed", "cached"]
+
 
 @dataclass(frozen=True)
 class Event:
     """One part of a build changed state; `seconds` is the time that the part took, 0.0 at its start."""
 
     part: str
-    state: Literal["start", "done", "failed", "cached"]
+    state: State
     seconds: float = 0.0
     note: str = ""
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from clouder.bundle.events import Event
-from clouder.bundle.processes import Processes, explained
+from clouder.bundle.events import Event, State
 from clouder.bundle.recipe import fingerprint
+from clouder.bundle.shelf import make_once
+
+if TYPE_CHECKING:
+    from clouder.bundle.processes import Processes
 
 Progress = Callable[[Event], None]
 Finished = Mapping[str, Path]
@@ -44,7 +46,9 @@ def make_parts(
             while waiting or running:
                 for part in [part for part in waiting if set(part.needs) <= finished.keys()]:
                     waiting.remove(part)
-                    job = pool.submit(_make, part, cache / keys[part.name], dict(finished), progress)
+                    job = pool.submit(
+                        _make, part, cache / keys[part.name], dict(finished), processes, progress
+                    )
                     running[job] = part.name
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -67,30 +71,25 @@ def _keys(parts: Sequence[Part]) -> dict[str, str]:
     return keys
 
 
-def _make(part: Part, target: Path, finished: Finished, progress: Progress) -> Path:
+def _make(part: Part, target: Path, finished: Finished, processes: Processes, progress: Progress) -> Path:
     started = time.monotonic()
-    progress(Event(part.name, "start"))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+
+    def tell(state: State, note: str = "") -> None:
+        progress(Event(part.name, state, 0.0 if state == "start" else time.monotonic() - started, note))
+
+    tell("start")
     try:
-        part.make(temporary, finished)
-        _publish(temporary, target)
+        make_once(
+            target,
+            lambda directory: part.make(directory, finished),
+            processes=processes,
+            waiting=lambda: tell("start", "another build is making it: waiting for that"),
+        )
     except BaseException as error:
-        progress(Event(part.name, "failed", time.monotonic() - started, str(error)))
-        raise explained(error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    progress(Event(part.name, "done", time.monotonic() - started))
+        tell("failed", str(error))
+        raise
+    tell("done")
     return target
-
-
-def _publish(temporary: Path, target: Path) -> None:
-    temporary.chmod(0o755)
-    try:
-        temporary.rename(target)
-    except OSError:
-        if not target.is_dir():  # else another recipe's build made the same part meanwhile
-            raise
 
 
 def _stop(processes: Processes, running: Mapping[Future[Path], str]) -> None:

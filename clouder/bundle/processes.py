@@ -54,10 +54,14 @@ class Processes:
         start = log.stat().st_size if log.exists() else 0
         with log.open("ab") as errors, (stdout or log).open("ab") as output:
             status = self._wait(self._start(command, env, output.fileno(), errors.fileno(), install))
-        if self._stopped:
-            raise Interrupted("the build was stopped", fix="run it again: finished parts are kept")
+        self.check()
         if status != 0:
             raise failure(str(Path(command[0]).name), _read_from(log, start), log)
+
+    def check(self) -> None:
+        """Raise Interrupted after `stop`."""
+        if self._stopped:
+            raise Interrupted("the build was stopped", fix="run it again: finished parts are kept")
 
     def stop(self) -> None:
         """End every child and its own children; called once, from the thread that saw Ctrl-C or an error."""
@@ -79,8 +83,7 @@ class Processes:
         install: str,
     ) -> subprocess.Popen[bytes]:
         with self._lock:
-            if self._stopped:
-                raise Interrupted("the build was stopped", fix="run it again: finished parts are kept")
+            self.check()
             try:
                 child = subprocess.Popen(
                     command,

@@ -5,22 +5,29 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from clouder import store
-from clouder.bundle.events import Event
-from clouder.bundle.processes import explained
+from clouder.bundle.processes import Processes, explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+POLL_S = 0.2
 
-def make_once(target: Path, make: Callable[[Path], None], progress: Callable[[Event], None]) -> None:
-    """Let `make(directory)` fill a directory that becomes `target` when whole; a second caller waits."""
+
+def make_once(
+    target: Path, make: Callable[[Path], None], *, processes: Processes, waiting: Callable[[], None]
+) -> None:
+    """Let `make(directory)` fill a directory that becomes `target` when it is whole.
+
+    Where another process is making it, `waiting()` is called and that one's result is taken.
+    """
     store.private_dir(target.parent)
-    with _only_one(target, progress):
+    with target.with_name(f".{target.name}.lock").open("w") as file, _locked(file, processes, waiting):
         if not target.exists():
             _make_whole(target, make)
 
@@ -40,11 +47,18 @@ def _make_whole(target: Path, make: Callable[[Path], None]) -> None:
 
 
 @contextmanager
-def _only_one(target: Path, progress: Callable[[Event], None]) -> Iterator[None]:
-    with target.with_name(f".{target.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(Event(target.name, "start", note="another build of it is running: waiting for that"))
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _locked(file: IO[str], processes: Processes, waiting: Callable[[], None]) -> Iterator[None]:
+    if not _try_lock(file):
+        waiting()
+        while not _try_lock(file):  # a blocking lock in a thread could not be given up on Ctrl-C
+            processes.check()
+            time.sleep(POLL_S)
+    yield
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
