@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clouder import status
 from clouder.cluster import Cluster, check, open_cluster
@@ -17,6 +17,7 @@ from clouder.store import cache
 from clouder.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from clouder.checkpoint import Checkpoint, Restored
@@ -62,6 +63,8 @@ def plan(spec: ClusterSpec, *, machines_only: bool = False, ask: bool = True) ->
     from clouder import preview
     from clouder.workflows import APPLY, MACHINES
 
+    if spec.name in Workspace.names():
+        _same(open_cluster(spec.name), spec)
     workflow = MACHINES if machines_only else APPLY
     return preview.plan(spec, workflow) if ask else preview.outline(spec, workflow)
 
@@ -100,11 +103,11 @@ def _claim(spec: ClusterSpec) -> Cluster:
 
 
 def _same(cluster: Cluster, spec: ClusterSpec) -> Cluster:
-    stored, wanted = cluster.spec.model_dump(by_alias=True), spec.model_dump(by_alias=True)
+    stored, wanted = dict(_fields(cluster.spec)), dict(_fields(spec))
     changed = [
-        f"{key}: {stored[key]!r} is stored, {wanted[key]!r} is asked"
-        for key in stored
-        if stored[key] != wanted[key]
+        f"{path}: {_words(stored, path)} is stored, {_words(wanted, path)} is asked"
+        for path in sorted({*stored, *wanted})
+        if stored.get(path) != wanted.get(path)
     ]
     if changed:
         raise SpecError(
@@ -112,6 +115,23 @@ def _same(cluster: Cluster, spec: ClusterSpec) -> Cluster:
             fix=f"go on with the stored spec: clouder k8s create {spec.name}, or take another name",
         )
     return cluster
+
+
+def _fields(spec: ClusterSpec) -> Iterator[tuple[str, Any]]:
+    """Every value of a spec by its path, such as `pools.0.desired`."""
+    waiting: list[tuple[str, Any]] = [("", spec.model_dump(mode="json", by_alias=True))]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, list):
+            value = dict(enumerate(value))
+        if isinstance(value, dict):
+            waiting += [(f"{path}.{key}".lstrip("."), item) for key, item in value.items()]
+        else:
+            yield path, value
+
+
+def _words(values: Mapping[str, Any], path: str) -> str:
+    return repr(values[path]) if path in values else "nothing"
 
 
 def _work(cluster: Cluster, workflow: Workflow, command: str, report: Reporter) -> Cluster:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +59,9 @@ class Preview:
 
 def outline(spec: ClusterSpec, workflow: Workflow) -> Preview:
     """The whole way from nothing, from the spec alone: neither Terraform nor a machine is asked."""
-    cluster = Cluster(spec, check(spec), Workspace(Path(spec.name)))
+    provider = check(spec)
+    provider.check_access(spec)
+    cluster = Cluster(spec, provider, Workspace(Path(spec.name)))
     return _preview(cluster, workflow, None, {}, exists=spec.name in Workspace.names())
 
 
@@ -75,7 +77,9 @@ def plan(spec: ClusterSpec, workflow: Workflow) -> Preview:
         changes = workspace.plan()
         workspace.check(changes)
         asked = _ask(cluster, workflow) if cluster.outputs and _bundle(spec) else {}
-        return _preview(cluster, workflow, changes.changes, asked, exists=spec.name in Workspace.names())
+        found = _preview(cluster, workflow, changes.changes, asked, exists=spec.name in Workspace.names())
+        stopped = tuple(f"{name} is stopped; it will be started" for name in changes.starts)
+        return replace(found, notes=(*found.notes, *stopped))
 
 
 @contextmanager

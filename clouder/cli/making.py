@@ -94,9 +94,10 @@ def _show_result(row: Row, output: str) -> None:
 def ready_lines(spec: ClusterSpec) -> str:
     """What there is after a setup, and what can be typed next."""
     nodes = spec.nodes()
-    workers = sum(node.role == "node" for node in nodes)
+    count = sum(node.role == "node" for node in nodes)
+    workers = f"{count} worker" + ("" if count == 1 else "s")
     return f"""\
-Cluster {spec.name} is ready: Kubernetes {spec.kubernetes_version}, 1 control plane and {workers} workers.
+Cluster {spec.name} is ready: Kubernetes {spec.kubernetes_version}, 1 master, {workers}.
   clouder k8s use {spec.name}        then kubectl reaches it
   clouder criu doctor {spec.name}    proves that its nodes checkpoint and restore
   clouder k8s delete {spec.name}     removes it"""

@@ -186,7 +186,8 @@ def _state(event: Event) -> str:
 
 def _text(event: Event) -> str:
     inner = "  " if event.step.startswith(("terraform/", "bundle/")) else ""
-    text = f"{event.host}: {event.title}" if event.host else f"{inner}{event.title}"
+    title = event.title.removeprefix("module.cluster.")
+    text = f"{event.host}: {title}" if event.host else f"{inner}{title}"
     return f"{text}: {event.note.splitlines()[0]}" if event.state == "failed" and event.note else text
 
 
