@@ -16,7 +16,7 @@ from clouder.bundle.processes import Processes
 from clouder.bundle.recipe import Recipe, load, supported
 from clouder.bundle.release import reachable
 from clouder.bundle.shelf import make_once
-from clouder.errors import ClouderError
+from clouder.errors import ClouderError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +70,10 @@ def ensure(
     if found:
         return found
     source = _choose(recipe) if source == "auto" else source
+    if source not in builder.SOURCES:
+        raise UsageError(
+            f"there is no bundle source {source}", fix=f"use auto, {' or '.join(builder.SOURCES)}"
+        )
     target = _directory(recipe, source)
     processes = Processes()
     make_once(

@@ -28,6 +28,14 @@ NOT_ON_NODES = [
     *("path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright"),
 ]
 
+NOT_TAKEN_OVER = (
+    "etc/apt/sources.list.d/",
+    "etc/ssh/ssh_host_",
+    # apt-daily would hold dpkg's lock just when a step installs; the others have nothing to do in a node.
+    "etc/systemd/system/timers.target.wants/",
+    "etc/systemd/system/multi-user.target.wants/haproxy.service",  # there when asked for, not running
+)
+
 
 @dataclass(frozen=True)
 class Apt:
@@ -89,7 +97,7 @@ def make_rootfs(debian: Debian, tar: Path, *, processes: Processes, log: Path) -
     """Make the root file system of a node: systemd and sshd, no host keys, machine id or mirror."""
     _require_keyring()
     raw = tar.with_name("raw.tar")
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(debian.node)}"]
+    command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(debian.node)}"]
     command += [f"--dpkgopt={option}" for option in NOT_ON_NODES]
     environment = {"SOURCE_DATE_EPOCH": str(EPOCH), "LC_ALL": "C"}
     command += [f'--aptopt={key} "{value}";' for key, value in _proxies().items()]
@@ -131,10 +139,9 @@ def unpack(deb: Path, tar: Path, *, processes: Processes, log: Path) -> Path:
 
 
 def _belongs_on_a_node(path: str) -> bool:
-    return not path.startswith(("etc/apt/sources.list.d/", "etc/ssh/ssh_host_")) and path not in (
+    return not path.startswith(NOT_TAKEN_OVER) and path not in (
         *("etc/machine-id", "var/lib/dbus/machine-id", "etc/hostname", "etc/resolv.conf"),
         *("etc/apt/sources.list", "etc/apt/apt.conf.d/99mmdebstrap"),
-        "etc/systemd/system/multi-user.target.wants/haproxy.service",  # there when asked for, not running
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 RECIPES = Path(__file__).parent / "recipes"
 FILES = Path(__file__).parent / "files"
-FORMAT = 3  # raise when the packing code changes what is in a bundle
+FORMAT = 4  # raise when the packing code changes what is in a bundle
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 EPOCH = 1_767_225_600  # 2026-01-01 UTC, the time of every file we make
 
+CAPABILITY = "SCHILY.xattr.security.capability"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -50,12 +52,10 @@ def write_tar(
 
 
 def normalise(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Take out of a tar member what differs from run to run: names of users, times."""
+    """Take out of a tar member what differs from run to run or is no part of it; file capabilities stay."""
     member.uname = member.gname = ""
     member.mtime = EPOCH
-    member.pax_headers = {
-        key: value for key, value in member.pax_headers.items() if key.startswith("SCHILY.xattr")
-    }
+    member.pax_headers = {key: value for key, value in member.pax_headers.items() if key == CAPABILITY}
     return member
 
 
