@@ -126,23 +126,27 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]
             return
         self._presses += 1
         if self._presses == 1:
-            self._tell("warning", "stopping: terraform finishes what it has begun; this may take a while")
             process.interrupt()
+            self._tell("warning", "stopping: terraform finishes what it has begun; this may take a while")
         elif self._presses < PRESSES_TO_KILL:
             self._tell(
                 "warning",
-                "terraform is stopping; once more kills it, and it may forget what it has just made",
+                "terraform is stopping; once more kills it before it can write down what it made",
             )
         else:
             process.kill()
+            self._tell("warning", "terraform was killed; the next run removes what it did not write down")
 
     def _follow(self, process: Process) -> list[str]:
         """All output, each line told as it comes; when telling fails, terraform is stopped first."""
         lines: list[str] = []
         failure: Exception | None = None
-        ended = False
+        ended = pressed = False
         while not ended:
             try:
+                if pressed:  # here, since a press may come while another is answered
+                    pressed = False
+                    self.cancel()
                 ended = process.exit_code is not None
                 new = process.new_lines()
                 lines += new
@@ -152,7 +156,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]
                     process.wait_a_moment()
             except KeyboardInterrupt:  # noqa: PERF203 (the loop must go on until terraform has ended)
                 ended = False
-                self.cancel()
+                pressed = True
             except Exception as error:  # noqa: BLE001 (raised below; such as a full disk under the log)
                 ended = False
                 failure = error

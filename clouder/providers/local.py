@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from clouder.errors import AccessError, SpecError
 from clouder.providers import docker
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SLOTS = 100
 FIRST_PORT = 20000
 PORTS_OF_A_SLOT = 120
+STARTED = ("running", "paused", "restarting", "exited")  # not `created`: its port may be why it never started
 LB_HOST = 2
 FIRST_NODE_HOST = 10
 MAX_NODES = PORTS_OF_A_SLOT - 1
@@ -36,7 +38,7 @@ class World:
 
     networks: tuple[IPv4Network, ...]  # of Docker and of other clusters, not the cluster's own
     has_network: bool  # the cluster's own exists
-    containers: frozenset[str]  # the cluster's own
+    containers: frozenset[str]  # the cluster's own that were started
     port_is_free: Callable[[int], bool]
 
 
@@ -101,7 +103,9 @@ def _slot(spec: ClusterSpec, previous: Mapping[str, Any], world: World) -> int:
     old = _old_slot(previous)
     if old is not None and (world.has_network or _is_free(old, spec, world)):
         return old
-    for slot in range(SLOTS):
+    # From a place of its own: clusters of two homes, made at the same moment, seldom want the same slot.
+    first = crc32(spec.name.encode()) % SLOTS
+    for slot in (*range(first, SLOTS), *range(first)):
         if _is_free(slot, spec, world):
             return slot
     raise AccessError(
@@ -122,7 +126,7 @@ def _is_free(slot: int, spec: ClusterSpec, world: World) -> bool:
 
 
 def _numbers(spec: ClusterSpec, previous: Mapping[str, Any], slot: int, world: World) -> dict[str, int]:
-    """Each node's place in the slot. A node keeps its own while its container exists or its port is free."""
+    """Each node's place in the slot. A node keeps its own once it was started, or while its port is free."""
     numbers = {}
     if slot == _old_slot(previous):
         for name, node in previous["nodes"].items():
@@ -156,7 +160,7 @@ def look_around(spec: ClusterSpec) -> World:
     except AccessError:  # a plan can be made without an engine; check_access guards the rest
         environment = None
     if environment is not None:
-        containers = frozenset(_containers(spec, environment))
+        containers = frozenset(_containers(spec, environment, *STARTED))
         for name, cidr in _docker_networks(environment):
             if name == f"clouder-{spec.name}":
                 has_network = True
