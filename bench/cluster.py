@@ -1,7 +1,7 @@
 """Times of the local provider, each beside its baseline in the same run: `python -m bench.cluster [RUNS]`.
 
-Prints a table (median of RUNS, all values) and writes it into docs/benchmarks.md between the marks of this part.
-Needs a Docker engine and the bundle; the node image is baked before the clock runs.
+Prints a table (median of RUNS, all values) and puts it into docs/benchmarks.md. Needs a Docker engine and the
+bundle; the node image is baked before the clock runs.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def rows(seconds: dict[str, list[float]]) -> list[Row]:
         row("create 1+1", "<= 25 s"),
         Row("create 1+1 / floor", f"{middle['create 1+1'] / floor_time:.2f} x", "<= 1.5 x", ""),
         row("create 1+3", ""),
-        Row("create 1+3 / create 1+1", f"{middle['create 1+3'] / middle['create 1+1']:.2f} x", "<= 1.6 x", ""),
+        Row("1+3 / 1+1", f"{middle['create 1+3'] / middle['create 1+1']:.2f} x", "<= 1.6 x", ""),
         row("setup again 1+1", "<= 3 s"),
         row("setup again 1+3", "<= 3 s"),
         row("checkpoint", "<= 1.5 s"),

@@ -27,7 +27,8 @@ def publish(part: str, rows: list[Row]) -> None:
     text = table(rows)
     print(text)
     load = os.getloadavg()[0]
-    stamp = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, load at the end {load:.1f}"
+    time = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"
+    stamp = f"{time}, {os.cpu_count()} cores, load at the end {load:.1f}"
     page = PAGE.read_text()
     marks = rf"(<!-- {part} -->\n).*?(<!-- end {part} -->)"
     PAGE.write_text(re.sub(marks, lambda found: f"{found[1]}{stamp}\n\n{text}\n{found[2]}", page, flags=re.S))

@@ -32,7 +32,7 @@ LIMIT = 6.0  # ms of client CPU per host
 
 
 def clouder(host: Host, key_file: Path, host_key: str) -> None:
-    from clouder.connection import Connection, Payload  # noqa: PLC0415 (the baseline goes without it)
+    from clouder.connection import Connection, Payload
 
     with Connection(host, key_file=key_file, host_key=host_key) as connection:
         connection.open(deadline=60)
@@ -40,7 +40,7 @@ def clouder(host: Host, key_file: Path, host_key: str) -> None:
 
 
 def plain_paramiko(host: Host, key_file: Path, _host_key: str) -> None:
-    import paramiko  # noqa: PLC0415
+    import paramiko
 
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
@@ -104,7 +104,7 @@ def compare(targets: list[Any]) -> dict[str, Any]:
 
 
 def servers(stack: ExitStack, directory: Path) -> list[tuple[str, int, str, str, str]]:
-    from tests.sshd import Sshd  # noqa: PLC0415 (the measured processes go without it)
+    from tests.sshd import Sshd
 
     addresses = [f"127.0.0.{number}" for number in range(2, 2 + max(SIZES))]
     targets = []

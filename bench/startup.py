@@ -37,7 +37,8 @@ def cpu(command: list[str], environment: dict[str, str]) -> float:
     before = os.times()
     subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
     after = os.times()
-    return 1000 * (after.children_user - before.children_user + after.children_system - before.children_system)
+    user = after.children_user - before.children_user
+    return 1000 * (user + after.children_system - before.children_system)
 
 
 if __name__ == "__main__":

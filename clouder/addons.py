@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clouder.errors import NotFoundError
 from clouder.render import render
 
 if TYPE_CHECKING:
@@ -27,16 +26,8 @@ class Addon:
         return render(f"addons/{self.name}/{self.name}.yaml.j2", **self.values(spec, bundle)).encode()
 
 
-def image(bundle: Bundle, repository: str) -> str:
-    """The bundle's image of `repository`, with its tag; raises NotFoundError."""
-    for name in bundle.lock.images:
-        if name.rpartition(":")[0] == repository:
-            return name
-    raise NotFoundError(f"the bundle {bundle.path.name} holds no image of {repository}")
-
-
 def _flannel(spec: ClusterSpec, bundle: Bundle) -> dict[str, str]:
-    return {"pod_cidr": spec.network.pod_cidr, "image": image(bundle, "ghcr.io/flannel-io/flannel")}
+    return {"pod_cidr": spec.network.pod_cidr, "image": bundle.lock.image("ghcr.io/flannel-io/flannel")}
 
 
 ADDONS = {addon.name: addon for addon in (Addon("flannel", _flannel),)}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from clouder import engine, locks, nodeimage
 from clouder.bootstrap import Payload
 from clouder.cluster import Cluster
+from clouder.connections import Connections
 from clouder.errors import AccessError
 from clouder.providers import docker
 from clouder.render import asset
@@ -87,7 +88,7 @@ def _inner(report: Reporter) -> Reporter:
 
 def _seal(cluster: Cluster) -> None:
     seal = asset("templates/node-image/seal.sh").read_bytes()
-    with engine.Connections(cluster) as connections:
+    with Connections(cluster) as connections:
         code = connections.get(cluster.inventory.leader).run(Payload({"main.sh": seal}))
     if code:
         raise AccessError(f"the node to bake cannot be sealed (exit code {code})")
@@ -129,7 +130,7 @@ def _commit(baked: Cluster, base: str, tag: str) -> None:
 
 
 def _forget_older(*tags: str) -> None:
-    """Images of the same Kubernetes version that no container uses go: each takes more than half a gigabyte."""
+    """Images of the same Kubernetes version that no container uses go: each is half a gigabyte."""
     for tag in tags:
         same_version = tag.rpartition("-")[0]
         for other in _docker("images", "--format", "{{.Repository}}:{{.Tag}}").split():
@@ -159,7 +160,8 @@ def _pipe(source: list[str], target: list[str]) -> None:
         )
     if reader.returncode or done.returncode:
         raise AccessError(
-            f"docker {source[0]} into docker {target[0]} failed", fix="docker system df shows what space is left"
+            f"docker {source[0]} into docker {target[0]} failed",
+            fix="docker system df shows what space is left",
         )
 
 

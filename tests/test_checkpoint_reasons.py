@@ -154,7 +154,7 @@ def pod_status(**status):
     [
         (
             {
-                "pod": pod_status(
+                "pod-web-restored": pod_status(
                     containerStatuses=[
                         {
                             "name": "c",
@@ -176,7 +176,7 @@ def pod_status(**status):
         ),
         (
             {
-                "pod": pod_status(
+                "pod-web-restored": pod_status(
                     containerStatuses=[
                         {"name": "c", "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}
                     ]
@@ -185,9 +185,13 @@ def pod_status(**status):
             "",
             ["container c: Error with exit code 137"],
         ),
-        ({"pod": pod_status(message="Pod was rejected: OutOfcpu")}, "", ["OutOfcpu"]),
-        ({"pod": pod_status(), "events": "first\nImage is not present\n"}, "", ["Image is not present"]),
-        ({"pod": pod_status()}, "", ["not Ready within"]),
+        ({"pod-web-restored": pod_status(message="Pod was rejected: OutOfcpu")}, "", ["OutOfcpu"]),
+        (
+            {"pod-web-restored": pod_status(), "events-web-restored": "first\nImage is not present\n"},
+            "",
+            ["Image is not present"],
+        ),
+        ({"pod-web-restored": pod_status()}, "", ["not Ready within"]),
         ({}, "", ["not Ready within"]),
     ],
 )

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from clouder import engine
+from clouder import connections, engine
+from clouder.connections import Connections
 from clouder.errors import ClouderError, ConnectionFailed, RemoteError
 from clouder.inventory import Host, Inventory
+from clouder.lanes import Lanes
 from clouder.runlog import RunLog
 from clouder.step import Action, Event, Step, Workflow
+from clouder.survey import survey
 from tests.sshd import Sshd
 
 OK = "probe() { [ -e ../../done-$STEP ]; }\napply() { :; }\nverify() { :; }\n"
@@ -101,6 +104,10 @@ def directory(target: Any) -> dict[str, str]:
     return {"HOME_DIR": str(target.cluster.sshd.run_dir(int(index) - 1))}
 
 
+def newer(target: Any) -> dict[str, str]:
+    return {**directory(target), "VERSION": "2"}
+
+
 def test_second_run_finds_everything_done(runner: Runner) -> None:
     first = step("touch", text=TOUCH, values=directory)
     runner.run(first)
@@ -111,13 +118,15 @@ def test_second_run_finds_everything_done(runner: Runner) -> None:
 
 def test_changed_values_make_a_step_due_again(runner: Runner) -> None:
     runner.run(step("touch", text=TOUCH, values=directory))
-    runner.run(step("touch", text=TOUCH, values=lambda target: {**directory(target), "VERSION": "2"}))
+    runner.run(step("touch", text=TOUCH, values=newer))
     assert set(runner.states("touch").values()) == {"ok"}
 
 
 def test_a_step_done_once_stays_done_when_its_values_change(runner: Runner) -> None:
     runner.run(step("touch", text=TOUCH, values=directory, once=True))
-    runner.run(step("touch", text=TOUCH, values=lambda target: {**directory(target), "VERSION": "2"}, once=True))
+    runner.run(
+        step("touch", text=TOUCH, values=lambda target: {**directory(target), "VERSION": "2"}, once=True)
+    )
     assert set(runner.states("touch").values()) == {"done"}
 
 
@@ -138,8 +147,9 @@ def test_a_step_waits_only_for_what_it_names(runner: Runner) -> None:
 
 
 def test_outputs_reach_later_steps_and_never_the_log(runner: Runner) -> None:
-    secret = "hunter2-hunter2"  # noqa: S105
-    give = step("token", leader, f"probe() {{ false; }}\napply() {{ printf {secret} >out/token; }}\nverify() {{ :; }}\n")
+    secret = "hunter2-hunter2"
+    text = f"probe() {{ false; }}\napply() {{ printf {secret} >out/token; }}\nverify() {{ :; }}\n"
+    give = step("token", leader, text)
     take = step(
         "join",
         workers,
@@ -194,7 +204,7 @@ def test_verify_that_fails_leaves_no_marker(runner: Runner) -> None:
 def test_an_unreachable_host_is_named_and_others_finish(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "BOOT_SECONDS", 1.0)
+    monkeypatch.setattr(connections, "BOOT_SECONDS", 1.0)
     lost = Host(**{**vars(runner.site.sshd.host(1)), "name": "node-9", "private_ip": "127.0.0.9"})
     lost = Host(**{**vars(lost), "ssh": type(lost.ssh)("127.0.0.9", lost.ssh.port, lost.ssh.user)})
     hosts = runner.site.inventory.hosts
@@ -212,12 +222,22 @@ def test_output_that_looks_like_progress_is_not_believed(runner: Runner) -> None
 
 def test_cancel_ends_running_lanes(runner: Runner) -> None:
     endless = step("long", every, "probe() { false; }\napply() { sleep 60; }\nverify() { :; }\n")
-    with engine.Connections(runner.site) as connections:  # type: ignore[arg-type]
-        surveys, failures = engine.survey(
-            runner.site, [endless], connections, runner.events.append, runner.log  # type: ignore[arg-type]
+    with Connections(runner.site) as opened:  # type: ignore[arg-type]
+        surveys, failures = survey(
+            runner.site,
+            [endless],
+            opened,
+            runner.events.append,
+            runner.log,  # type: ignore[arg-type]
         )
-        lanes = engine.Lanes(
-            runner.site, surveys, failures, [endless], connections, runner.events.append, runner.log  # type: ignore[arg-type]
+        lanes = Lanes(
+            runner.site,
+            surveys,
+            failures,
+            [endless],
+            opened,
+            runner.events.append,
+            runner.log,  # type: ignore[arg-type]
         )
         thread = threading.Thread(target=lanes.run)
         thread.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clouder.addons import image
 from clouder.render import asset, render
 from clouder.step import Step
 from clouder.steps.select import criu_hosts, every_host
@@ -28,7 +27,7 @@ def _package_uploads(target: Target) -> dict[str, Path]:
 def _containerd_files(target: Target) -> dict[str, bytes]:
     config = render(
         "node/containerd.toml.j2",
-        sandbox=image(target.cluster.bundle, "registry.k8s.io/pause"),
+        sandbox=target.cluster.bundle.lock.image("registry.k8s.io/pause"),
         restrict_oom_score_adj=target.facts["sys_resource"] == "no",
         criu=target.cluster.spec.criu,
     )

@@ -7,7 +7,7 @@ probe() {
 }
 
 apply() {
-    kubectl wait --for=condition=Ready --timeout=180s $(for node in $(cat expected); do echo "node/$node"; done) ||
+    sed 's|^|node/|' expected | xargs kubectl wait --for=condition=Ready --timeout=180s ||
         { kubectl get nodes -o wide && kubectl get pods -A -o wide && return 1; }
     kubectl -n kube-system wait --for=condition=Available --timeout=180s deployment/coredns ||
         { kubectl get pods -A -o wide && return 1; }

@@ -4,11 +4,11 @@
 probe() { false; }
 
 apply() {
-    kubectl delete node --ignore-not-found --wait=false $(cat joining)
-    kubeadm token create --ttl 15m --description clouder --print-join-command >command
-    sed -n 's/.*--token \([^ ]*\).*/\1/p' command | tr -d '\n' >out/token
-    sed -n 's/.*--discovery-token-ca-cert-hash \([^ ]*\).*/\1/p' command | tr -d '\n' >out/ca-hash
-    rm command
+    xargs -r kubectl delete node --ignore-not-found --wait=false <joining
+    kubeadm token create --ttl 15m --description clouder --print-join-command >printed
+    sed -n 's/.*--token \([^ ]*\).*/\1/p' printed | tr -d '\n' >out/token
+    sed -n 's/.*--discovery-token-ca-cert-hash \([^ ]*\).*/\1/p' printed | tr -d '\n' >out/ca-hash
+    rm printed
 }
 
 verify() { [ -s out/token ] && [ -s out/ca-hash ]; }

@@ -125,24 +125,30 @@ spec:
 """
 
 
+TALK = """
+export KUBECONFIG=/etc/kubernetes/admin.conf
+kubectl apply -f pods.yaml
+kubectl wait --for=condition=Ready --timeout=60s pod/server pod/client
+kubectl expose pod server --port 80
+kubectl exec client -- sh -c '
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        wget -q -O - http://server.default.svc.cluster.local && exit
+        sleep 1
+    done
+    exit 1'
+kubectl delete -f pods.yaml --now --wait=false
+kubectl delete service server
+"""
+
+
 def test_pods_talk_over_nodes_and_find_services_by_name(cluster: Cluster) -> None:
-    image = next(name for name in cluster.bundle.lock.images if "busybox" in name)
+    image = cluster.bundle.lock.image("localhost/clouder/busybox")
     first, second = (host.name for host in cluster.inventory.workers)
     serve = "mkdir /www; echo hello >/www/index.html; exec httpd -f -p 80 -h /www"
-    manifests = (
-        WEB.format(name="server", node=first, image=image, command=serve)
-        + "---"
-        + WEB.format(name="client", node=second, image=image, command="sleep 1000")
-    )
-    apply = f"cat >pods.yaml <<'EOF'\n{manifests}\nEOF\nexport KUBECONFIG=/etc/kubernetes/admin.conf\n" + (
-        "kubectl apply -f pods.yaml\n"
-        "kubectl wait --for=condition=Ready --timeout=60s pod/server pod/client\n"
-        "kubectl expose pod server --port 80\n"
-        "kubectl exec client -- sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do"
-        " wget -q -O - http://server.default.svc.cluster.local && exit; sleep 1; done; exit 1'\n"
-        "kubectl delete -f pods.yaml --now --wait=false; kubectl delete service server\n"
-    )
-    assert "hello" in tools.on_host(cluster, cluster.inventory.leader, apply)
+    server = WEB.format(name="server", node=first, image=image, command=serve)
+    client = WEB.format(name="client", node=second, image=image, command="sleep 1000")
+    script = f"set -e\ncat >pods.yaml <<'EOF'\n{server}---{client}EOF\n{TALK}"
+    assert "hello" in tools.on_host(cluster, cluster.inventory.leader, script)
 
 
 def test_the_bundle_of_the_cluster_is_whole(cluster: Cluster, home: Path) -> None:

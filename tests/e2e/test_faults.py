@@ -13,29 +13,9 @@ import pytest
 
 from clouder.providers import docker
 from tests.e2e import tools
-from tests.e2e.tools import Event
+from tests.e2e.points import POINTS, at
 
 pytestmark = pytest.mark.e2e
-
-# What a create of a 1+1 cluster says, in order; `before` is its start, `after` its end.
-POINTS = [
-    (step, state)
-    for step in (
-        "render",
-        "machines",
-        "connect",
-        "init",
-        "rbac",
-        "token",
-        "kubeconfig",
-        "flannel",
-        "join",
-        "labels",
-        "ready",
-        "tokens",
-    )
-    for state in ("start", "ok")
-]
 
 
 @pytest.fixture
@@ -49,13 +29,6 @@ def name(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
     assert tools.leftovers(name) == []
     assert not (home / "clusters" / name).exists()
     assert tools.volumes() <= before
-
-
-def at(step: str, state: str) -> object:
-    def matches(event: Event) -> bool:
-        return bool(event["step"] == step and event["state"] == state)
-
-    return matches
 
 
 def test_killed_before_and_after_every_step_it_goes_on_each_time(name: str, home: Path) -> None:

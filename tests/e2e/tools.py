@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clouder import engine
 from clouder.bootstrap import Payload
 from clouder.cluster import Cluster, open_cluster
+from clouder.connections import Connections
 from clouder.inventory import Host
 from clouder.providers import docker
 
@@ -141,7 +141,7 @@ def nodes(cluster: Cluster) -> dict[str, str]:
 def on_host(cluster: Cluster, host: Host, script: str) -> str:
     """Runs a script on a host as root; raises AssertionError when it fails."""
     lines: list[str] = []
-    with engine.Connections(cluster) as connections:
+    with Connections(cluster) as connections:
         code = connections.get(host).run(Payload({"main.sh": script.encode()}), on_line=lines.append)
     assert code == 0, "\n".join(lines)
     return "\n".join(lines)
