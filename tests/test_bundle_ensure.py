@@ -2,7 +2,7 @@ import pytest
 
 from clouder import bundle
 from clouder.bundle import lock, recipe
-from clouder.bundle.build import require_space
+from clouder.bundle.build import require_machine, require_space
 from clouder.bundle.lock import Lock
 from clouder.errors import AccessError, NotFoundError, UsageError
 
@@ -48,6 +48,12 @@ def test_a_wrong_version_or_source_makes_nothing(cache, version, source, error):
     with pytest.raises(error):
         bundle.ensure(version, source=source)
     assert list(cache.iterdir()) == []
+
+
+def test_another_kind_of_machine_is_refused():
+    require_machine("x86_64")
+    with pytest.raises(AccessError, match="this one is aarch64"):
+        require_machine("aarch64")
 
 
 def test_too_little_disk_is_said_before_anything_is_started(cache, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,8 +18,8 @@ from clouder.bundle.recipe import FORMAT, Recipe
 from clouder.bundle.release import release_parts
 from clouder.errors import AccessError, Interrupted
 
-# Measured with empty caches: `go` fills Go's module and build caches, `release` downloads and packs.
-NEEDED_GIB = {"go": 12, "release": 3}
+# Measured for v1.36.3: Go's module cache 5.3, its build cache 5.3, our parts 1.0, the bundle 0.35 GiB.
+NEEDED_GIB = {"go": 12, "release": 2}
 PACKING_GIB = 2
 
 
@@ -44,6 +45,7 @@ def build(
     recipe: Recipe, source: str, cache: Path, target: Path, *, processes: Processes, progress: Progress
 ) -> None:
     """Make the bundle of `recipe` in the directory `target`, with finished parts kept below `cache`."""
+    require_machine(platform.machine())
     shop = Workshop(recipe, processes, cache / "logs")
     programs = SOURCES[source](recipe, shop.processes, shop.logs)
     parts = [*programs, *_shared_parts(shop, [part.name for part in programs])]
@@ -54,6 +56,15 @@ def build(
     except KeyboardInterrupt:
         shop.processes.stop()
         raise Interrupted("the build was stopped", fix="run it again: finished parts are kept") from None
+
+
+def require_machine(machine: str) -> None:
+    """Raise AccessError on a machine that is not an x86-64: bundles hold nothing else yet."""
+    if machine != "x86_64":
+        raise AccessError(
+            f"bundles are built for x86_64 nodes, on an x86_64 machine, and this one is {machine}",
+            fix="build on an x86_64 machine and copy its CLOUDER_CACHE/bundles directory here",
+        )
 
 
 def require_space(cache: Path, source: str, missing: set[str]) -> None:
