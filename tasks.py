@@ -27,7 +27,7 @@ def test(c: Context) -> None:
 @task(auto_shortflags=False)
 def golden(c: Context) -> None:
     """Write the golden files anew; read the diff before you commit it."""
-    c.run("CLOUDER_GOLDEN=write pytest -q -k golden")
+    c.run("CLOUDER_UPDATE_GOLDEN=1 pytest -q -k golden")
 
 
 for chore in (lint, test, golden):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+from clouder.errors import Interrupted
 from clouder.step import Event
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def logged(
         workspace.journal("begin", command=command)
         try:
             yield log, tell
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             from clouder import engine
 
             workspace.journal("interrupted", command=command)

@@ -67,7 +67,10 @@ class Root(Group):
         self, args: Sequence[str] | None = None, *_: Any, prog_name: str | None = None, **extra: Any
     ) -> Any:
         """Runs a command line, tells what went wrong, and exits with the code of its class."""
+        from clouder.cli.options import LOG_FORMAT
         from clouder.cli.outcome import exit_code
+
+        LOG_FORMAT.set("text")
 
         extra.pop("standalone_mode", None)
         sys.exit(

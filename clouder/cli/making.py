@@ -48,7 +48,7 @@ def _ask(name: str | None, flags: dict[str, Any], workers: int) -> str | None:
     from clouder import contexts, request
     from clouder.providers import PROVIDERS
 
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not _is_terminal():
         return name
     if not name:
         name = _prompt("Name of the cluster", str)
@@ -61,8 +61,16 @@ def _ask(name: str | None, flags: dict[str, Any], workers: int) -> str | None:
     return name
 
 
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def _prompt(text: str, kind: type, default: Any = None) -> Any:
-    return click.prompt(text, type=kind, default=default, err=True)
+    try:
+        return click.prompt(text, type=kind, default=default, show_default=default != "", err=True)
+    except click.Abort:
+        say("")  # ends the line of the question
+        raise
 
 
 def _show(preview: Preview, output: str) -> None:
@@ -118,15 +126,14 @@ def remove(name: str, *, yes: bool) -> None:
     from clouder.errors import Aborted, UsageError
 
     plan = api.plan_delete(name)
+    if not yes and not _is_terminal():
+        raise UsageError(
+            f"deleting {name} needs a yes, and there is no terminal to ask on",
+            fix=f"clouder k8s delete {name} --yes",
+        )
     tell_reader(removal_text(plan))
-    if not yes:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError(
-                f"deleting {name} needs a yes, and there is no terminal to ask on",
-                fix=f"clouder k8s delete {name} --yes",
-            )
-        if _prompt(f"Type {name} to delete it", str, default="") != name:
-            raise Aborted(f"{name} was not deleted", fix=f"clouder k8s delete {name}")
+    if not yes and _prompt(f"Type {name} to delete it", str, default="") != name:
+        raise Aborted(f"{name} was not deleted", fix=f"clouder k8s delete {name}")
     with telling() as report:
         api.delete(name, report=report)
     tell_reader(f"Cluster {name} is gone; nothing of it is left.")

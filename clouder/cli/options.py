@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 Command = Callable[..., Any]
+LOG_FORMAT: ContextVar[str] = ContextVar("log_format", default="text")  # outlives click's own context
 
 
 def _cluster_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
@@ -19,9 +21,9 @@ def _cluster_names(ctx: click.Context, param: click.Parameter, incomplete: str) 
     return [CompletionItem(name) for name in found if name.startswith(incomplete)]
 
 
-def _remember(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+def _remember(_: click.Context, __: click.Parameter, value: str | None) -> None:
     if value:
-        ctx.ensure_object(dict)["log_format"] = value
+        LOG_FORMAT.set(value)
 
 
 def log_format_option(command: Command) -> Command:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -19,11 +18,7 @@ if TYPE_CHECKING:
 def exit_code(work: Callable[[], Any]) -> int:
     """Does `work` and returns the exit code of the process; whatever it raises is told on stderr."""
     try:
-        result = work()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_stdout()
-        return 0
+        result = work()  # click itself ends in silence when the reader of a pipe is gone
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last resort: nobody reads a traceback)
         return tell(_explain(error))
     return result if isinstance(result, int) else 0
@@ -98,9 +93,3 @@ def _bug(error: BaseException) -> ClouderError:
     except ClouderError:
         return ClouderError(message, details=text)
     return ClouderError(message, fix=f"please report it with the traceback in {path}")
-
-
-def _forget_stdout() -> None:
-    """The reader is gone: what is still in the buffer must not raise again at exit."""
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

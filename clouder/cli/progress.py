@@ -10,8 +10,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
+from clouder.cli.options import LOG_FORMAT
 from clouder.cli.outcome import say
 
 if TYPE_CHECKING:
@@ -32,9 +31,7 @@ TERRAFORM_STATES = {
 
 def log_format() -> str:
     """`text`, or `json` when `--log-format json` was given."""
-    context = click.get_current_context(silent=True)
-    found = context.find_object(dict) if context else None
-    return str(found.get("log_format", "text")) if found else "text"
+    return LOG_FORMAT.get()
 
 
 def is_live() -> bool:
@@ -198,11 +195,10 @@ def row(mark: str, text: str, seconds: float | None) -> str:
 
 def duration(seconds: float) -> str:
     """`6.2 s`, `45 s` or `12 min 3 s`."""
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 100 else f"{whole // 60} min {whole % 60} s"
 
 
 def _count(number: int, word: str) -> str:
