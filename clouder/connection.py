@@ -87,6 +87,7 @@ class Connection:
         A wrong host key and a refused login are final and raise at once.
         """
         key = _private_key(self._key_file)
+        self._drop()  # what may be left of an earlier one
         start, pause = time.monotonic(), 0.2
         while True:
             try:
@@ -186,6 +187,7 @@ class Connection:
             config=_config(),
             connect_kwargs={
                 "sock": self._socket,
+                "transport_factory": _transport,
                 "pkey": key,
                 "allow_agent": False,
                 "look_for_keys": False,
@@ -279,7 +281,9 @@ class Connection:
 
     def _compare(self, report: bootstrap.Report, ours: str, path: str) -> None:
         if report.sum != ours:
-            raise self._failed(f"sent or received {path} damaged; nothing was changed", fix="run again")
+            raise self._failed(
+                f"and this machine hold different copies of {path}; it was not used", fix="run again"
+            )
 
     # Errors
 
@@ -468,6 +472,14 @@ def _replacing(target: Path) -> Iterator[Any]:
         raise AccessError(f"cannot write {target}: {error.strerror}", fix="free some space") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _transport(sock: socket.socket, **options: Any) -> paramiko.Transport:
+    """A transport that prefers AES-GCM: paramiko compares the MAC of other ciphers byte by byte in Python."""
+    transport = paramiko.Transport(sock, **options)
+    security = transport.get_security_options()
+    security.ciphers = sorted(security.ciphers, key=lambda name: "gcm" not in name)
+    return transport
 
 
 def _config() -> Any:
