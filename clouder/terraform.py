@@ -19,7 +19,7 @@ import python_terraform
 from clouder.errors import AccessError, Interrupted
 from clouder.terraform_errors import Diagnostic, explain
 from clouder.terraform_event import TerraformEvent, ignore
-from clouder.terraform_process import Process, wait_for_orphan
+from clouder.terraform_process import Process, settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MINIMUM = (1, 5)
 PRESSES_TO_KILL = 3
+ROOM = 1 << 16  # bytes
 # They would change what is run, or on which state, behind Clouder's back.
 UNWANTED = re.compile(r"TF_CLI_ARGS|TF_WORKSPACE\Z|TF_DATA_DIR\Z|TF_VAR_")
 FLAG = python_terraform.IsFlagged
@@ -91,7 +92,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]
 
     def cmd(self, cmd: str, *args: str, **kwargs: Any) -> tuple[int, str, str]:
         """Run `terraform CMD`, telling each event as it comes; returns (0, output, ""), or raises."""
-        wait_for_orphan(self._folder, lambda text: self._tell("waiting", text))
+        settle(self._folder, lambda text: self._tell("waiting", text))
         argv: list[str] = self.generate_cmd_string(cmd, *args, **kwargs)
         self._presses = 0
         self._diagnostics = []
@@ -117,7 +118,13 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]
     def ask(self, cmd: str, *args: str) -> Any:
         """The JSON that `terraform CMD -json` prints; it may hold secrets, so it is not logged."""
         quiet = Terraform(self._directory, folder=self._folder, environment=self._environment)
-        return json.loads(quiet.cmd(cmd, *args, json=FLAG)[1])
+        answer = quiet.cmd(cmd, *args, json=FLAG)[1]
+        try:
+            return json.loads(answer)
+        except ValueError as error:  # terraform does not notice that it could not write
+            full = shutil.disk_usage(self._folder).free < len(answer) + ROOM
+            message = "the disk is full" if full else f"terraform {cmd} gave an answer that is no JSON"
+            raise AccessError(message, fix="free some space, then run the same command again") from error
 
     def cancel(self) -> None:
         """First call: one SIGINT, for a clean stop. Second: a warning. Third: terraform is killed."""

@@ -91,18 +91,57 @@ class Process:
         return self._stderr.read_text(errors="replace")
 
     def close(self) -> None:
-        """Forget it, unless it still runs: then the next run finds it by its record."""
-        if self.exit_code is None:
+        """Forget it, unless it still runs or was killed: then its record is for the next run to settle."""
+        if self.exit_code is None or self.exit_code < 0:
             return
         for path in (self._record, self._stdout, self._stderr):
             path.unlink(missing_ok=True)
 
 
-def wait_for_orphan(folder: Path, tell: Callable[[str], None]) -> None:
-    """Wait for the terraform of a run that was killed: it still works, and holds the state."""
-    orphan = _orphan(folder)
-    if not orphan:
-        return
+def settle(folder: Path, tell: Callable[[str], None]) -> None:
+    """Wait for the terraform of a run that was killed; keep in mind what it began and did not finish."""
+    if orphan := _orphan(folder):
+        _wait_for(orphan, folder, tell)
+    if (folder / "process.json").exists():
+        addresses = {*unfinished(folder), *_never_completed(folder / "stdout")}
+        write_private(folder / "unfinished.json", json.dumps(sorted(addresses)))
+        (folder / "process.json").unlink()
+
+
+def unfinished(folder: Path) -> list[str]:
+    """Resources that a terraform which was killed had begun to make.
+
+    Terraform writes a resource down before its provisioners run and taints it when they fail. Killed in
+    between, it leaves one that is half-made and looks whole: it must be tainted for it.
+    """
+    path = folder / "unfinished.json"
+    return list(json.loads(path.read_text())) if path.exists() else []
+
+
+def forget_unfinished(folder: Path) -> None:
+    """They were tainted."""
+    (folder / "unfinished.json").unlink(missing_ok=True)
+
+
+def _never_completed(stdout: Path) -> set[str]:
+    """From the events of an apply: what was begun to be created and neither completed nor failed."""
+    begun: set[str] = set()
+    lines = stdout.read_text(errors="replace").splitlines() if stdout.exists() else []
+    for line in lines:
+        try:
+            event = json.loads(line)
+            hook = event["hook"]
+            address = hook["resource"]["addr"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        if event["type"] == "apply_start" and hook.get("action") == "create":
+            begun.add(address)
+        if event["type"] in {"apply_complete", "apply_errored"}:
+            begun.discard(address)
+    return begun
+
+
+def _wait_for(orphan: Mapping[str, str | int], folder: Path, tell: Callable[[str], None]) -> None:
     tell(
         f"terraform {orphan['command']} of an earlier run that was killed still works "
         f"(pid {orphan['pid']}); waiting for it to end"

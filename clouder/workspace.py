@@ -45,7 +45,7 @@ class Outputs:
 
 def clusters() -> Path:
     """Where the workspaces are."""
-    return home() / "clusters"
+    return home().absolute() / "clusters"  # terraform runs in another directory
 
 
 class Workspace:
@@ -147,11 +147,11 @@ class Workspace:
 
         A terraform that outlived a run which was killed is waited for: it uses the files of the workspace.
         """
-        from clouder.terraform_process import wait_for_orphan
+        from clouder.terraform_process import settle
 
         tell = on_event or ignore
         with locks.hold(self.path / "lock", what=f"cluster {self.name}", command=command):
-            wait_for_orphan(self._process_folder, lambda text: tell(TerraformEvent("waiting", "", text)))
+            settle(self._process_folder, lambda text: tell(TerraformEvent("waiting", "", text)))
             yield
 
     def run_log(self, command: str) -> RunLog:
@@ -193,6 +193,7 @@ class Workspace:
         provider, spec = self._provider(), self.spec()
         terraform = self._terraform(provider, on_event)
         self._init(terraform)
+        self._taint_unfinished(terraform)
         path = self.path / "plan"
         gone = self._gone(terraform, provider.missing(spec))
         terraform.cmd("plan", input=False, lock_timeout=LOCK_TIMEOUT, out=str(path), replace=gone, json=FLAG)
@@ -315,6 +316,16 @@ class Workspace:
             return
         terraform.cmd("init", input=False, no_color=FLAG)
         write_private(marker, digest.hexdigest())
+
+    def _taint_unfinished(self, terraform: Terraform) -> None:
+        """What a terraform that was killed left half-made is to be made anew."""
+        from clouder.terraform_process import forget_unfinished, unfinished
+
+        addresses = unfinished(self._process_folder)
+        if addresses:
+            for address in sorted({*addresses} & {*self._state(terraform)}):
+                terraform.cmd("taint", address, lock_timeout=LOCK_TIMEOUT)
+            forget_unfinished(self._process_folder)
 
     def _state(self, terraform: Terraform) -> list[str]:
         """Addresses of everything Terraform holds."""

@@ -25,6 +25,7 @@ from clouder.plan import Change, Plan
 from clouder.spec import parse
 from clouder.store import home
 from clouder.terraform_errors import Diagnostic, explain, node_of
+from clouder.terraform_process import forget_unfinished, settle, unfinished
 from clouder.workspace import Outputs, Workspace
 
 
@@ -267,6 +268,35 @@ def test_a_plan_that_loses_the_cluster_is_refused(
         plan.check(made, **facts, force=False)
     assert "--force" in error.value.fix
     assert address in error.value.details
+
+
+def test_what_a_killed_terraform_began_and_did_not_finish_is_known(tmp_path: Path) -> None:
+    events = [
+        ("apply_start", "a", "create"),
+        ("apply_start", "b", "create"),
+        ("apply_start", "c", "create"),
+        ("apply_start", "d", "update"),
+        ("apply_start", "e", "delete"),
+        ("provision_start", "f", ""),
+        ("apply_complete", "a", "create"),
+        ("apply_errored", "b", "create"),
+    ]
+    lines = [
+        json.dumps({"type": kind, "hook": {"resource": {"addr": address}, "action": action}})
+        for kind, address, action in events
+    ]
+    (tmp_path / "stdout").write_text(
+        "\n".join([*lines, "text", "[]", '{"type": "log"}', '{"type": "apply_st'])
+    )
+    settle(tmp_path, pytest.fail)
+    assert unfinished(tmp_path) == []  # no record: nothing was killed
+    (tmp_path / "process.json").write_text('{"pid": 1, "start": "0", "command": "apply"}')
+    settle(tmp_path, pytest.fail)
+    (tmp_path / "stdout").unlink()
+    settle(tmp_path, pytest.fail)
+    assert unfinished(tmp_path) == ["c"]
+    forget_unfinished(tmp_path)
+    assert unfinished(tmp_path) == []
 
 
 def test_a_control_plane_that_left_the_spec_is_still_protected() -> None:

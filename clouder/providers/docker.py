@@ -21,7 +21,7 @@ ANSWER_SECONDS = 20
 
 def private_socket() -> str:
     """Where `script/demo` starts an engine on a machine that has none, as a value of DOCKER_HOST."""
-    return f"unix://{home()}/engine/docker.sock"
+    return f"unix://{home().absolute()}/engine/docker.sock"
 
 
 def engine() -> dict[str, str]:

@@ -105,7 +105,8 @@ def _slot(spec: ClusterSpec, previous: Mapping[str, Any], world: World) -> int:
         return old
     # From a place of its own: clusters of two homes, made at the same moment, seldom want the same slot.
     first = crc32(spec.name.encode()) % SLOTS
-    for slot in (*range(first, SLOTS), *range(first)):
+    for step in range(SLOTS):
+        slot = (first + step) % SLOTS
         if _is_free(slot, spec, world):
             return slot
     raise AccessError(
@@ -219,9 +220,9 @@ def environment(spec: ClusterSpec) -> dict[str, str]:  # noqa: ARG001
 
 
 def missing(spec: ClusterSpec) -> tuple[str, ...]:
-    """The containers that somebody removed, and the network: terraform_data does not look at them again."""
+    """What somebody removed, and what was never started: terraform_data does not look at it again."""
     environment = docker.engine()
-    there = set(_containers(spec, environment))
+    there = set(_containers(spec, environment, *STARTED))
     addresses = {f'terraform_data.node["{node.name}"]': node.name for node in spec.nodes()}
     addresses["terraform_data.lb"] = f"{spec.name}-lb"
     gone = [address for address, name in addresses.items() if name not in there]
