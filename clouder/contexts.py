@@ -68,9 +68,10 @@ def _load() -> dict[str, Any]:
     except OSError as error:
         raise _wrong(f"cannot be read: {error.strerror}") from error
     accounts, current = data.get("accounts"), data.get("current")
-    if set(data) != {"current", "accounts"} or not isinstance(accounts, dict) or current not in accounts:
+    known = accounts if isinstance(accounts, dict) else {}
+    if set(data) != {"current", "accounts"} or current not in list(known):
         raise _wrong("must hold `current`, and under `accounts` one line for each provider")
-    for name, account in accounts.items():
+    for name, account in known.items():
         if name not in PROVIDERS or not isinstance(account, str):
             raise _wrong(f"accounts.{name}: providers are {', '.join(PROVIDERS)}, accounts are text")
     return data

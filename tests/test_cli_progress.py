@@ -57,17 +57,17 @@ EVENTS = [
 PLAIN = """\
 … Get the bundle
 …   etcd
-✓   etcd                                                               75 s
-✓ Get the bundle                                                       75 s
+✓   etcd                                                                  75 s
+✓ Get the bundle                                                          75 s
 … Create the machines
-✓   terraform_data.lb                                                 1.0 s
+✓   terraform_data.lb                                                    1.0 s
 · stopping: terraform finishes what it has begun
-✓ Create the machines                                                 4.2 s
-✓ n1: Connect                                                         0.3 s
+✓ Create the machines                                                    4.2 s
+✓ n1: Connect                                                            0.3 s
 ✓ n1: 2 steps done before
-✓ n1: Initialise the control plane                               3 min 32 s
+✓ n1: Initialise the control plane                                  3 min 32 s
 ✓ n2: 1 step done before
-✗ n2: Join: n2: Join failed with exit code 1                          0.0 s
+✗ n2: Join: n2: Join failed with exit code 1                             0.0 s
 - n2: 2 steps not started
 """
 
@@ -169,7 +169,7 @@ def work():
             time.sleep(60)
         except KeyboardInterrupt:
             print("stopping", flush=True)
-            for _ in range(1000):
+            for _ in range(10_000):
                 time.sleep(0.01)  # stands for terraform, which ends what it has begun
             raise
 sys.exit(exit_code(work))
@@ -190,6 +190,8 @@ def stopping(*numbers: int, prepare: str = "") -> Iterator[tuple[subprocess.Pope
             for number in numbers:
                 process.send_signal(number)
                 lines.append(process.stderr.readline())
+                if len(lines) == 1:
+                    assert process.stdout.readline() == "stopping\n"
             yield process, lines
         finally:
             process.kill()
@@ -200,7 +202,7 @@ def test_a_second_ctrl_c_says_what_is_waited_for_and_a_third_insists() -> None:
         assert lines[0].startswith("· stopping")
         assert lines[1].startswith("· still waiting for n1: Join (")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=5) == 130
+        assert process.wait(timeout=30) == 130
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from rich.live import Live as RichLive
 from rich.text import Text
 
-from clouder.cli.progress import Progress, duration, row
+from clouder.cli.progress import Progress, row
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,11 +66,7 @@ class Live(Progress):
         mark = SPINNER[int(now * FRAMES_A_SECOND) % len(SPINNER)]
         running = list(self.running.items())
         rows = [
-            Text(
-                f"{mark} {self._shown(key, text):<64} {duration(now - since):>8}",
-                no_wrap=True,
-                overflow="ellipsis",
-            )
+            Text(row(mark, self._shown(key, text), now - since), no_wrap=True, overflow="ellipsis")
             for key, (text, since) in running[:MOST_ROWS]
         ]
         if len(running) > MOST_ROWS:

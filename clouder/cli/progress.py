@@ -190,7 +190,7 @@ def _text(event: Event) -> str:
 
 def row(mark: str, text: str, seconds: float | None) -> str:
     """`✓ demo-master: Install packages      6.2 s`."""
-    return f"{mark} {text}" if seconds is None else f"{mark} {text:<{WIDTH}} {duration(seconds):>8}"
+    return f"{mark} {text}" if seconds is None else f"{mark} {text:<{WIDTH}} {duration(seconds):>11}"
 
 
 def duration(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# Invoke knows no positional argument that may be left out: create demands its NAME, others have it as a flag.
 from invoke.collection import Collection
 
 from clouder.tasks import bundle, checkpoint, cluster, criu, kubeadm

@@ -21,9 +21,9 @@ def build(
     call(bundle.build, kubernetes_version=kubernetes_version, source=source, output=output)
 
 
-@task(positional=["name"], auto_shortflags=False)
+@task(positional=[], auto_shortflags=False)
 def verify(_: Context, name: str | None = None, output: str = "table") -> None:
-    """Compare every file of a bundle with its lock; of all bundles without NAME."""
+    """Compare every file of a bundle with its lock; of all bundles without --name."""
     call(bundle.verify, name=name, output=output)
 
 

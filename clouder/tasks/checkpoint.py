@@ -33,7 +33,7 @@ def create(
     )
 
 
-@task(positional=["cluster"], auto_shortflags=False)
+@task(positional=[], auto_shortflags=False)
 def ls(_: Context, cluster: str | None = None, output: str = "table") -> None:
     """List the checkpoints of a cluster, or of all."""
     call(checkpoint.ls, cluster=cluster, output=output)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @task(positional=["name"], auto_shortflags=False)
 def vm_create(  # noqa: PLR0917 (the flags of the command line, one by one)
     _: Context,
-    name: str | None = None,
+    name: str,
     file: str | None = None,
     provider: str | None = None,
     region: str | None = None,
