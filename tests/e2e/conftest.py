@@ -25,5 +25,7 @@ def cluster(home: Path) -> Iterator[Cluster]:
     tools.create(name, 2, home=home)
     with tools.at_home(home):
         yield tools.load(name, home)
+    volumes = tools.volumes(name)
     tools.clouder("k8s", "delete", name, "--yes", home=home)
-    assert tools.leftovers(name) == []
+    assert len(volumes) == 9  # three for each node
+    assert tools.leftovers(name, volumes) == []

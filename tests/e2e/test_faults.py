@@ -22,13 +22,12 @@ pytestmark = pytest.mark.e2e
 def name(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
     """A cluster name that is free, and is free again afterwards, with nothing left."""
     name = f"f{os.getpid()}-{abs(hash(request.node.name)) % 10_000}"
-    before = tools.volumes()
     yield name
+    volumes = tools.volumes(name)
     if (home / "clusters" / name).exists():
         tools.clouder("k8s", "delete", name, "--yes", home=home)
-    assert tools.leftovers(name) == []
+    assert tools.leftovers(name, volumes) == []
     assert not (home / "clusters" / name).exists()
-    assert tools.volumes() <= before
 
 
 def test_killed_before_and_after_every_step_it_goes_on_each_time(name: str, home: Path) -> None:
@@ -43,7 +42,16 @@ def test_killed_before_and_after_every_step_it_goes_on_each_time(name: str, home
     assert done.states("ready") <= {"ok", "done"}
     cluster = tools.load(name, home)
     assert set(tools.nodes(cluster).values()) == {"True"}
-    assert len(killed) >= len(POINTS) - 4, f"only killed at {killed}"
+    # A host goes on with the script it was sent, so that the points inside it may be over by the next run.
+    assert {step for step, _ in killed} >= {"render", "machines", "connect", "init"}
+
+
+@pytest.mark.parametrize(("step", "state"), [("init", "ok"), ("join", "start"), ("join", "ok")])
+def test_killed_once_one_more_run_finishes(step: str, state: str, name: str, home: Path) -> None:
+    code, _ = tools.stop_when(*tools.create_args(name, 1), home=home, when=at(step, state), act=tools.kill)
+    assert code == -9
+    tools.create(name, 1, home=home)
+    assert set(tools.nodes(tools.load(name, home)).values()) == {"True"}
 
 
 def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(name: str, home: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,18 +167,25 @@ def load(name: str, home: Path) -> Cluster:
         return open_cluster(name)
 
 
-def leftovers(name: str) -> list[str]:
-    """Containers, networks and dangling volumes on the engine that are of cluster `name`."""
-    environment = docker.engine()
+def leftovers(name: str, volumes: Collection[str] = ()) -> list[str]:
+    """Containers and networks on the engine that are of cluster `name`, and those of `volumes` that are there."""
     label = f"label=clouder-cluster={name}"
-    containers = docker.run("ps", "-aq", "--filter", label, environment=environment).split()
-    networks = docker.run("network", "ls", "-q", "--filter", label, environment=environment).split()
-    return [*containers, *networks]
+    return [
+        *_docker("ps", "-aq", "--filter", label),
+        *_docker("network", "ls", "-q", "--filter", label),
+        *({*volumes} & {*_docker("volume", "ls", "-q")}),
+    ]
 
 
-def volumes() -> set[str]:
-    """All volumes of the engine."""
-    return set(docker.run("volume", "ls", "-q", environment=docker.engine()).split())
+def volumes(name: str) -> list[str]:
+    """The volumes that the containers of cluster `name` use."""
+    containers = _docker("ps", "-aq", "--filter", f"label=clouder-cluster={name}")
+    form = "{{range .Mounts}}{{if .Name}}{{.Name}} {{end}}{{end}}"
+    return _docker("inspect", "--format", form, *containers) if containers else []
+
+
+def _docker(*args: str) -> list[str]:
+    return docker.run(*args, environment=docker.engine()).split()
 
 
 def _event(line: str) -> Event | None:
