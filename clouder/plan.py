@@ -91,8 +91,18 @@ def _action(actions: list[str]) -> Action | None:
     return known.get(actions[0])
 
 
-def check(plan: Plan, *, control_planes: Collection[str], initialised: bool, force: bool) -> None:
+def check(
+    plan: Plan,
+    *,
+    control_planes: Collection[str],
+    living: Collection[str],
+    initialised: bool,
+    force: bool,
+) -> None:
     """Raise TerraformError where the plan would delete or replace what the cluster stands on.
+
+    `living` are the control planes of the last apply. To create one of them anew means that Terraform has
+    forgotten it: its state was lost.
 
     Two replacements lose nothing and are let through: of what Terraform failed to make to its end, and of
     what is gone already. But a control plane that is gone took etcd with it: once it was `initialised`, it is
@@ -100,17 +110,27 @@ def check(plan: Plan, *, control_planes: Collection[str], initialised: bool, for
     """
     if force:
         return
-    refused = [change for change in plan.changes if _loses(change, control_planes, initialised)]
+    refused = [change for change in plan.changes if _loses(change, control_planes, living, initialised)]
+    forgotten = [change.name for change in refused if change.action == "create"]
+    if forgotten:
+        raise TerraformError(
+            f"refused: Terraform's state does not hold {', '.join(forgotten)} any more, which runs",
+            fix="bring terraform.tfstate back, or delete the cluster, which finds its machines without it",
+        )
     if refused:
         names = ", ".join(f"{change.action} {change.name}" for change in refused)
         raise TerraformError(
-            f"refused: the plan would {names}, and the cluster with it",
-            fix="undo the change of the spec, or add --force if the cluster may be lost",
+            f"refused: the plan would {names}, and the cluster would be lost",
+            fix="undo the change of the spec; if the cluster may be lost, delete it and create it again",
             details="\n".join(f"{change.address}: {change.action} {change.reason}" for change in refused),
         )
 
 
-def _loses(change: Change, control_planes: Collection[str], initialised: bool) -> bool:
+def _loses(
+    change: Change, control_planes: Collection[str], living: Collection[str], initialised: bool
+) -> bool:
+    if change.action == "create":
+        return initialised and change.name in living
     if change.action not in {"delete", "replace"} or change.reason == "replace_because_tainted":
         return False
     if change.name in control_planes:

@@ -65,6 +65,28 @@ def write(directory: Path, wanted: Mapping[str, str]) -> None:
             path.unlink()
 
 
+def heal_state(directory: Path) -> None:
+    """Put back the state from before the last run where a kill has cut the file that Terraform was writing.
+
+    Terraform empties its local state file and writes it anew, each time. Cut off, an empty one would count as
+    a cluster that was never made. What the killed run had made since is found by its labels.
+    """
+    state, backup = directory / "terraform.tfstate", directory / "terraform.tfstate.backup"
+    if not state.exists() or _is_json(state):
+        return
+    if _is_json(backup):
+        write_private(state, backup.read_bytes())
+    else:
+        state.unlink()
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        return isinstance(json.loads(path.read_bytes()), dict)
+    except (OSError, ValueError):
+        return False
+
+
 def read_tfvars(directory: Path) -> dict[str, Any]:
     """The values written last; empty where there are none."""
     path = directory / TFVARS

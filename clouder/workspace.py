@@ -208,8 +208,14 @@ class Workspace:
 
         masters = [node.name for node in self.spec().nodes() if node.role == "master"]
         known = self.outputs()
-        masters += [host["name"] for host in known.hosts if host["role"] == "master"] if known else []
-        check(plan, control_planes=set(masters), initialised=self.kubeconfig.exists(), force=force)
+        living = [host["name"] for host in known.hosts if host["role"] == "master"] if known else []
+        check(
+            plan,
+            control_planes={*masters, *living},
+            living=set(living),
+            initialised=self.kubeconfig.exists(),
+            force=force,
+        )
 
     def apply(self, plan: Plan, *, on_event: OnEvent | None = None) -> Outputs:
         """Carry out exactly this plan, start machines that are stopped, and return the outputs."""
@@ -238,6 +244,7 @@ class Workspace:
 
     def destroy(self, provider: Provider, *, on_event: OnEvent | None = None) -> None:
         """Destroy everything Terraform made for the cluster; files stay until `remove`."""
+        from clouder import terraform_dir
         from clouder.terraform import FLAG
 
         if not self._was_prepared():
@@ -246,6 +253,7 @@ class Workspace:
         terraform = self._terraform(provider, on_event)
         self._init(terraform)
         terraform.cmd("destroy", auto_approve=FLAG, input=False, lock_timeout=LOCK_TIMEOUT, json=FLAG)
+        provider.sweep(self.spec(), terraform_dir.read_tfvars(self.directory))
         (self.path / "outputs.json").unlink(missing_ok=True)
 
     def remove(self) -> None:
@@ -305,8 +313,10 @@ class Workspace:
 
     def _init(self, terraform: Terraform) -> None:
         """Only when the configuration has changed since the last time, as far as init cares."""
+        from clouder import terraform_dir
         from clouder.terraform import FLAG
 
+        terraform_dir.heal_state(self.directory)
         digest = hashlib.sha256()
         for path in sorted(self.directory.rglob("*.tf")):
             if ".terraform" not in path.parts:

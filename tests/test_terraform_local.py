@@ -163,7 +163,7 @@ def test_a_control_plane_that_is_gone_is_replaced_without_asking_only_before_it_
     tinynodes.run("rm", "--force", "--volumes", f"{name}-master")
     with pytest.raises(TerraformError, match=f"refused: the plan would replace {name}-master") as refused:
         apply(spec_of(name))
-    assert "--force" in refused.value.fix
+    assert "delete it and create it again" in refused.value.fix
     assert f"{name}-master" not in containers(name)
     assert apply(spec_of(name), force=True)[0].replaces == (f"{name}-master",)
 
@@ -432,6 +432,43 @@ def test_after_a_kill_of_everything_one_run_converges(name: str, kind: str, word
     delete(name)
     assert leftovers(name, had) == []
     assert Workspace.names() == []
+
+
+def cut_state(name: str) -> None:
+    path = Workspace.open(name).directory / "terraform.tfstate"
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def test_delete_finds_everything_without_a_state(name: str) -> None:
+    apply(spec_of(name))
+    had = volumes(list(containers(name)))
+    cut_state(name)
+    delete(name)
+    assert leftovers(name, had) == []
+
+
+def test_a_state_that_was_cut_off_while_scaling_costs_the_new_node_alone(name: str) -> None:
+    apply(spec_of(name, 1))
+    Workspace.open(name).kubeconfig.touch()
+    ids = containers(name)
+    apply(spec_of(name, 2))
+    cut_state(name)
+    plan, outputs = apply(spec_of(name, 2))
+    assert (plan.creates, plan.replaces, plan.deletes) == ((f"{name}-node-2",), (), ())
+    assert len(outputs.hosts) == 3
+    now = containers(name, all_states=False)
+    now.pop(f"{name}-node-2")
+    assert now == ids
+
+
+def test_a_lost_state_never_costs_an_initialised_cluster(name: str) -> None:
+    apply(spec_of(name))
+    Workspace.open(name).kubeconfig.touch()
+    ids = containers(name)
+    (Workspace.open(name).directory / "terraform.tfstate").unlink()
+    with pytest.raises(TerraformError, match=f"state does not hold {name}-master any more"):
+        apply(spec_of(name))
+    assert containers(name, all_states=False) == ids
 
 
 def test_waiting_for_an_orphan_ends_with_ctrl_c(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from clouder.errors import (
 from clouder.plan import Change, Plan
 from clouder.spec import parse
 from clouder.store import home
+from clouder.terraform_dir import heal_state
 from clouder.terraform_errors import Diagnostic, explain, node_of
 from clouder.terraform_process import forget_unfinished, settle, unfinished
 from clouder.workspace import Outputs, Workspace
@@ -240,7 +241,8 @@ LB, NETWORK = "module.cluster.terraform_data.lb", "module.cluster.terraform_data
     [
         (WORKER, "delete", "", True, False),
         (WORKER, "replace", "", True, False),
-        (MASTER, "create", "", True, False),
+        (MASTER, "create", "", False, False),
+        (MASTER, "create", "", True, True),  # Terraform has forgotten it
         (MASTER, "update", "", True, False),
         (MASTER, "delete", "", False, True),
         (MASTER, "replace", "", False, True),
@@ -259,15 +261,16 @@ def test_a_plan_that_loses_the_cluster_is_refused(
     address: str, action: Any, reason: str, initialised: bool, refused: bool
 ) -> None:
     made = Plan(Path("plan"), (Change(address, node_of(address), action, reason),))
-    facts = {"control_planes": {"demo-master"}, "initialised": initialised}
+    names = {"demo-master"}
+    facts: dict[str, Any] = {"control_planes": names, "living": names, "initialised": initialised}
     plan.check(made, **facts, force=True)
     if not refused:
         plan.check(made, **facts, force=False)
         return
-    with pytest.raises(TerraformError, match=f"refused: the plan would {action} {node_of(address)}") as error:
+    told = "state does not hold" if action == "create" else f"the plan would {action}"
+    with pytest.raises(TerraformError, match=f"refused: .*{told} {node_of(address)}") as error:
         plan.check(made, **facts, force=False)
-    assert "--force" in error.value.fix
-    assert address in error.value.details
+    assert "delete" in error.value.fix
 
 
 def test_what_a_killed_terraform_began_and_did_not_finish_is_known(tmp_path: Path) -> None:
@@ -308,6 +311,34 @@ def test_a_control_plane_that_left_the_spec_is_still_protected() -> None:
     address = 'module.cluster.terraform_data.node["demo-master-2"]'
     with pytest.raises(TerraformError, match="delete demo-master-2"):
         workspace.check(Plan(Path("plan"), (Change(address, "demo-master-2", "delete"),)))
+
+
+WHOLE = '{"version": 4, "serial": 1}'
+OLDER = '{"version": 4, "serial": 0}'
+
+
+@pytest.mark.parametrize(
+    ("state", "backup", "healed"),
+    [
+        (None, None, None),
+        (None, OLDER, None),  # destroyed, or never applied
+        (WHOLE, OLDER, WHOLE),
+        ("", OLDER, OLDER),
+        (WHOLE[:9], OLDER, OLDER),
+        ("\0" * 9, OLDER, OLDER),
+        ("", None, None),
+        ("", "", None),
+    ],
+)
+def test_a_state_that_was_cut_off_is_put_back(
+    state: str | None, backup: str | None, healed: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "terraform.tfstate"
+    for file, text in ((path, state), (tmp_path / "terraform.tfstate.backup", backup)):
+        if text is not None:
+            file.write_text(text)
+    heal_state(tmp_path)
+    assert (path.read_text() if path.exists() else None) == healed
 
 
 # Terraform's words

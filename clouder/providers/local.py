@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import socket
+import subprocess
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
@@ -13,6 +16,7 @@ from zlib import crc32
 from clouder.errors import AccessError, SpecError
 from clouder.providers import docker
 from clouder.providers.provider import Provider, common_tfvars
+from clouder.render import asset
 from clouder.store import home
 
 if TYPE_CHECKING:
@@ -241,6 +245,24 @@ def start(spec: ClusterSpec, names: tuple[str, ...]) -> None:  # noqa: ARG001
     docker.run("start", *names, environment=docker.engine())
 
 
+def sweep(spec: ClusterSpec, tfvars: Mapping[str, Any]) -> None:
+    """Remove every container and network of the cluster; the module's own script tells which are its."""
+    owner = hashlib.sha256(tfvars["ssh_public_key"].encode()).hexdigest()[:16]  # as in network.tf
+    script = asset("terraform/local/scripts/sweep.sh")
+    done = subprocess.run(
+        ["sh", str(script)],
+        env={**os.environ, **docker.engine(), "CLUSTER": spec.name, "OWNER": owner},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise AccessError(
+            f"what is left of {spec.name} cannot be removed: {done.stderr.strip()}",
+            fix=f"docker ps --all --filter label=clouder-cluster={spec.name}",
+        )
+
+
 LOCAL = Provider(
     name="local",
     title="This machine (Docker containers)",
@@ -253,5 +275,6 @@ LOCAL = Provider(
     missing=missing,
     stopped=stopped,
     start=start,
+    sweep=sweep,
     image_builder="docker",
 )

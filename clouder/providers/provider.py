@@ -25,6 +25,10 @@ def do_nothing(spec: ClusterSpec, names: tuple[str, ...]) -> None:
     """There is never a stopped machine to start."""
 
 
+def sweep_nothing(spec: ClusterSpec, tfvars: Mapping[str, Any]) -> None:
+    """Terraform's own destroy is enough."""
+
+
 @dataclass(frozen=True)
 class Provider:
     """One place where machines come from.
@@ -36,6 +40,8 @@ class Provider:
     missing:      addresses inside the module, such as `terraform_data.lb`, of resources that are gone without
                   Terraform being able to notice; the next plan makes them anew.
     stopped:      names of machines that are there and do not run; `start` starts them.
+    sweep:        removes what still bears the cluster's labels after a destroy, given the tfvars: what a
+                  terraform that was killed made and did not write down.
     image_builder: what bakes the image of the nodes, a key of clouder.bake.BUILDERS; empty: nothing does.
     """
 
@@ -50,6 +56,7 @@ class Provider:
     missing: Callable[[ClusterSpec], tuple[str, ...]] = nothing
     stopped: Callable[[ClusterSpec], tuple[str, ...]] = nothing
     start: Callable[[ClusterSpec, tuple[str, ...]], None] = do_nothing
+    sweep: Callable[[ClusterSpec, Mapping[str, Any]], None] = sweep_nothing
     image_builder: str = ""
     required_providers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
