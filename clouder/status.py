@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -83,8 +84,21 @@ def state(workspace: Workspace) -> str:
         reached = "created"
     last = _last_run(workspace)
     event, command = last.get("event", ""), last.get("command", "")
-    words = {"begin": "running or killed", "interrupted": "stopped", "failed": "failed"}
+    begun = "running" if _is_running(workspace) else "killed"
+    words = {"begin": begun, "interrupted": "stopped", "failed": "failed"}
     return f"{reached} ({command} {words[event]})" if event in words else reached
+
+
+def _is_running(workspace: Workspace) -> bool:
+    """Whether the process that took the cluster's lock last is there; the lock itself must not be touched."""
+    try:
+        owner = json.loads((workspace.path / "lock").read_text())
+        os.kill(owner["pid"], 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
 
 
 def _last_run(workspace: Workspace) -> Mapping[str, str]:

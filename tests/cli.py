@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -56,11 +57,21 @@ def on_terminal(
             break
         shown += data
         if left and left[0][0] in shown:
+            _until_it_reads(pid)
             os.write(terminal, left.pop(0)[1])
     else:
         os.kill(pid, 9)
     os.close(terminal)
     return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _until_it_reads(pid: int) -> None:
+    """A Ctrl-C between the prompt and the read of the answer would be seen only with the next key."""
+    asleep = 0
+    while asleep < 5:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        asleep = asleep + 1 if state == "S" else 0
+        time.sleep(0.02)
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
