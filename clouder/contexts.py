@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clouder.errors import SpecError
+from clouder.errors import AccessError, SpecError
 from clouder.providers import PROVIDERS, provider_of
 from clouder.store import home, write_private
 
@@ -63,10 +63,10 @@ def _load() -> dict[str, Any]:
 
     try:
         data = load_yaml(path().read_bytes(), source=str(path()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {"current": "", "accounts": {}}
     except OSError as error:
-        raise _wrong(f"cannot be read: {error.strerror}") from error
+        raise AccessError(f"cannot read {path()}: {error.strerror}", fix="make it readable") from error
     accounts, current = data.get("accounts"), data.get("current")
     known = accounts if isinstance(accounts, dict) else {}
     if set(data) != {"current", "accounts"} or current not in list(known):
