@@ -81,8 +81,8 @@ conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeou
 YAML
 on "$MASTER" kubeadm init --config /run/init.yaml --ignore-preflight-errors=all >/dev/null 2>&1
 for number in $(seq "$WORKERS"); do join "floor-$$-node-$number" "10.214.$SUBNET.$((10 + number))" & done
-export KUBECONFIG=/etc/kubernetes/admin.conf
-docker exec -i -e KUBECONFIG=/etc/kubernetes/admin.conf "$MASTER" kubectl apply -f - <"$FLANNEL" >/dev/null
+sed "s/API_HOST/10.214.$SUBNET.10/" "$FLANNEL" |
+    docker exec -i -e KUBECONFIG=/etc/kubernetes/admin.conf "$MASTER" kubectl apply -f - >/dev/null
 wait
 docker exec -e KUBECONFIG=/etc/kubernetes/admin.conf "$MASTER" kubectl wait --for=condition=Ready --timeout=180s node --all >/dev/null
 docker exec -e KUBECONFIG=/etc/kubernetes/admin.conf "$MASTER" \

@@ -10,8 +10,7 @@ from clouder.render import render
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from clouder.bundle import Bundle
-    from clouder.spec import ClusterSpec
+    from clouder.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -19,15 +18,21 @@ class Addon:
     """A folder `templates/addons/<name>` and the values of its templates."""
 
     name: str
-    values: Callable[[ClusterSpec, Bundle], dict[str, str]]
+    values: Callable[[Cluster], dict[str, str]]
 
-    def manifest(self, spec: ClusterSpec, bundle: Bundle) -> bytes:
+    def manifest(self, cluster: Cluster) -> bytes:
         """The addon's manifests for this cluster, one YAML stream."""
-        return render(f"addons/{self.name}/{self.name}.yaml.j2", **self.values(spec, bundle)).encode()
+        return render(f"addons/{self.name}/{self.name}.yaml.j2", **self.values(cluster)).encode()
 
 
-def _flannel(spec: ClusterSpec, bundle: Bundle) -> dict[str, str]:
-    return {"pod_cidr": spec.network.pod_cidr, "image": bundle.lock.image("ghcr.io/flannel-io/flannel")}
+def _flannel(cluster: Cluster) -> dict[str, str]:
+    host, _, port = cluster.endpoint.rpartition(":")
+    return {
+        "pod_cidr": cluster.spec.network.pod_cidr,
+        "image": cluster.bundle.lock.image("ghcr.io/flannel-io/flannel"),
+        "api_host": host,
+        "api_port": port,
+    }
 
 
 ADDONS = {addon.name: addon for addon in (Addon("flannel", _flannel),)}

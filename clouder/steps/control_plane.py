@@ -43,7 +43,7 @@ def _rbac_files(_: Target) -> dict[str, bytes]:
 
 
 def _flannel_files(target: Target) -> dict[str, bytes]:
-    return {"flannel.yaml": ADDONS["flannel"].manifest(target.cluster.spec, target.cluster.bundle)}
+    return {"flannel.yaml": ADDONS["flannel"].manifest(target.cluster)}
 
 
 def _fetched(target: Target) -> dict[str, str]:
