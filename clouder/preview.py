@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING
 
 from clouder import bundle as bundles
 from clouder.cluster import Cluster, check
-from clouder.engine import Connections, Failure, Survey, survey
+from clouder.connections import Connections
 from clouder.runlog import RunLog
 from clouder.step import Action, Step, Todo
 from clouder.steps.machines import RENDER
 from clouder.store import private_dir
+from clouder.survey import Failure, Survey, survey
 from clouder.workspace import Outputs, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from clouder.connection import Connection
     from clouder.inventory import Host
     from clouder.plan import Change
     from clouder.spec import ClusterSpec, Node
     from clouder.step import Event, Workflow
 
-REACH_SECONDS = 5.0
+REACH_SECONDS = 5.0  # a machine that is off must not hold up a look at the plan
 FIRST_ADDRESS = IPv4Address("198.18.0.0")  # set apart for tests by RFC 2544: no machine has it
 LEFT_OUT = ("runs", "checkpoints", "process", "tmp", "lock", "plan")
 
@@ -150,18 +150,11 @@ def _made_up(node: Node, address: str) -> dict[str, Any]:
     return {"name": node.name, "role": node.role, "pool": node.pool, "ssh": ssh, "private_ip": address}
 
 
-class _Impatient(Connections):
-    """A machine that is off must not hold up a look at the plan."""
-
-    def get(self, host: Host, *, deadline: float = REACH_SECONDS) -> Connection:
-        return super().get(host, deadline=min(deadline, REACH_SECONDS))
-
-
 def _ask(cluster: Cluster, workflow: Workflow) -> dict[str, Survey | Failure]:
     """What each machine that is there says of its steps."""
     steps = [part for part in workflow.parts if isinstance(part, Step)]
     log = RunLog(cluster.workspace.path / "runs" / "plan")
-    with _Impatient(cluster) as connections:
+    with Connections(cluster, patience=REACH_SECONDS) as connections:
         surveys, failures = survey(cluster, steps, connections, _ignore, log)
     return {**{item.target.host.name: item for item in surveys}, **{item.host: item for item in failures}}
 
