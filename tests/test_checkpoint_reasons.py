@@ -11,7 +11,7 @@ from clouder.inventory import Address, Host
 
 IO_URING = [
     "(00.004112) Warn  (criu/cr-dump.c:1): something to know",
-    "(00.02) Error (criu/files-ext.c:98): Can't dump file 5 of that type [600] (unknown anon_inode:[io_uring])",
+    "(00.02) Error (criu/files-ext.c:9): Can't dump file 5 of that type [600] (an anon_inode:[io_uring])",
     "(00.021402) Error (criu/cr-dump.c:1669): Dump files (pid: 812) failed with -1",
     "(00.031022) Error (criu/cr-dump.c:2111): Dumping FAILED.",
 ]
@@ -58,8 +58,8 @@ def test_a_line_of_criu_gets_its_advice(line, advice):
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        (IO_URING, "Can't dump file 5 of that type [600] (unknown anon_inode:[io_uring])"),
-        (list(reversed(IO_URING)), "Can't dump file 5 of that type [600] (unknown anon_inode:[io_uring])"),
+        (IO_URING, "Can't dump file 5 of that type [600] (an anon_inode:[io_uring])"),
+        (list(reversed(IO_URING)), "Can't dump file 5 of that type [600] (an anon_inode:[io_uring])"),
         (["Error (criu/a.c:1): first", "Error (criu/b.c:2): second"], "first"),
     ],
 )

@@ -14,6 +14,7 @@ from clouder.checkpoint.manifest import Checkpoint
 from clouder.checkpoint.rebuild import choose_container, source_of
 from clouder.checkpoint.remote import Remote, progress
 from clouder.errors import ClouderError, NotFoundError, RemoteError
+from clouder.step import Event
 
 if TYPE_CHECKING:
     from clouder.checkpoint.facts import NodeFacts
@@ -95,7 +96,7 @@ def freeze(remote: Remote, subject: Subject, into: Library, report: Reporter) ->
     with into.draft() as draft:
         with progress(report, host, "facts", "Read the node"):
             node = facts.read(remote, subject.host)
-        with _tidy(remote, subject, node) as attempt:
+        with _Attempt(remote, subject, node, report) as attempt:
             with progress(report, host, "dump", f"Checkpoint {subject.name}/{subject.container}"):
                 attempt.path = _dump(remote, subject, node)
             with progress(report, host, "fetch", "Fetch the archive"):
@@ -107,29 +108,34 @@ def freeze(remote: Remote, subject: Subject, into: Library, report: Reporter) ->
     return checkpoint
 
 
-class _tidy:  # noqa: N801 (reads as what it does)
+class _Attempt:
     """Leaves nothing on the node, whatever happens; `finish` also compares the sum of what was there."""
 
-    def __init__(self, remote: Remote, subject: Subject, node: NodeFacts) -> None:
-        self.remote, self.subject, self.node = remote, subject, node
+    def __init__(self, remote: Remote, subject: Subject, node: NodeFacts, report: Reporter) -> None:
+        self.remote, self.subject, self.node, self.report = remote, subject, node, report
         self.path = ""
         self.done = False
 
-    def __enter__(self) -> _tidy:
+    def __enter__(self) -> _Attempt:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.done:
             return
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            # The request goes on without us: wait for its end, or its archive appears after we have looked.
-            self.remote.try_ask(self.remote.cluster.inventory.leader, "settle")
-        self._forget()
+        try:
+            if kind is not None and issubclass(kind, KeyboardInterrupt):
+                # The request goes on without us: wait for its end, or its archive appears after our look.
+                self.remote.ask(self.remote.cluster.inventory.leader, "settle")
+            self._forget()
+        except ClouderError as error:
+            words = f"an archive may stay in /var/lib/kubelet/checkpoints: {error}"
+            self.report(Event(self.subject.host.name, "undo", "Clean up", "note", note=words))
 
     def finish(self, sha256: str) -> None:
         """Remove the archive from the node; raises RemoteError when it is not what has arrived."""
+        answer = self._forget()
         self.done = True
-        if self._forget().get("sha256") != sha256:
+        if answer.get("sha256").strip() != sha256:
             raise RemoteError(f"the archive from {self.subject.host.name} arrived damaged", fix="run again")
 
     def _forget(self) -> Answer:
@@ -161,7 +167,8 @@ def _dump(remote: Remote, subject: Subject, node: NodeFacts) -> str:
         return archive_path(answer.get("body"))
     log = ""
     if answer.get("status") == "500":
-        about = {**_names(subject, node), "ID": subject.container_id}
+        uid = subject.pod["metadata"]["uid"]
+        about = {**_names(subject, node), "ID": subject.container_id, "POD_UID": uid}
         log = remote.ask(subject.host, "reason", about).get("log")
     raise refusal(subject, answer, log)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from clouder.checkpoint.facts import NodeFacts
-    from clouder.checkpoint.manifest import Checkpoint
+    from clouder.checkpoint.manifest import Checkpoint, Machine
 
 # Flags of x86 that a program can have picked its code by; the others are the kernel's and the firmware's.
 INSTRUCTIONS = re.compile(
@@ -75,14 +75,14 @@ def _older_kernel(checkpoint: Checkpoint, _: Candidate, facts: NodeFacts) -> str
 
 
 def _lesser_processor(checkpoint: Checkpoint, _: Candidate, facts: NodeFacts) -> str:
-    missing = sorted(_instructions(checkpoint.machine) - _instructions(facts.machine))
+    missing = sorted(instructions(checkpoint.machine) - instructions(facts.machine))
     if not missing:
         return ""
     return f"its processor ({facts.machine.cpu_model}) lacks {', '.join(missing[:8])} of the source's"
 
 
-def _instructions(machine: Any) -> set[str]:
-    """On arm64 every feature in /proc/cpuinfo is one that programs use."""
+def instructions(machine: Machine) -> set[str]:
+    """The processor's flags that programs use; on arm64 that is every feature in /proc/cpuinfo."""
     if machine.architecture != "amd64":
         return set(machine.cpu_flags)
     return {flag for flag in machine.cpu_flags if INSTRUCTIONS.match(flag)}

@@ -45,7 +45,7 @@ def tree(checkpoint: Checkpoint, archive: Path, beside: Path) -> Iterator[Path]:
     """A directory in `beside` that holds the image as `image.tar`, for as long as it is needed."""
     directory = Path(tempfile.mkdtemp(dir=beside, prefix=".image-"))
     try:
-        write(checkpoint, archive, directory / "image.tar")
+        write(checkpoint, archive, directory / "image.tar").chmod(0o600)
         yield directory
     finally:
         shutil.rmtree(directory)

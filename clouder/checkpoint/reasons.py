@@ -62,6 +62,14 @@ ADVICE = (
         "CRIU is too old for this kernel: install CRIU 4.1.1 or newer",
     ),
     (
+        r"fsnotify",
+        "the program watches files (inotify, fanotify), and CRIU cannot name them: stop watching before",
+    ),
+    (
+        r"Can't open file .* on restore",
+        "the program had that file open in a volume that is empty now: a checkpoint holds no volumes",
+    ),
+    (
         r"Can't lookup mount",
         "a file is open that lies outside of the container's mounts, such as a host file as stdout",
     ),
@@ -96,10 +104,15 @@ ADVICE = (
 )
 
 
+# Errors that CRIU goes on after; they stand in the log of every run in a confined node.
+HARMLESS = re.compile(r"Can't setup RLIMIT_NOFILE for self|cgroupd: recv req error")
+
+
 def explain(lines: Iterable[str]) -> Reason | None:
     """The line of CRIU's log that says why: the first Error there is advice for, else the first at all."""
-    errors = [found for line in lines if (found := LINE.match(line.strip())) and found.group(1) == "Error"]
-    reasons = [Reason(found.group("text"), advice(found.group("text"))) for found in errors]
+    found = [match for line in lines if (match := LINE.match(line.strip())) and match.group(1) == "Error"]
+    texts = [" ".join(match.group("text").split()) for match in found]
+    reasons = [Reason(text, advice(text)) for text in texts if not HARMLESS.search(text)]
     return next((reason for reason in reasons if reason.advice), reasons[0] if reasons else None)
 
 

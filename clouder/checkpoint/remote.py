@@ -54,6 +54,7 @@ class Remote:
         self._connections: dict[str, Connection] = {}
         self._turns: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._interrupted: dict[str, str] = {}
 
     def __enter__(self) -> Remote:
         return self
@@ -88,12 +89,16 @@ class Remote:
             {
                 "main.sh": asset(f"templates/checkpoint/{script}.sh").read_bytes(),
                 "lib.sh": asset("templates/checkpoint/lib.sh").read_bytes(),
-                "env": payload.environment(values),
+                "env": payload.environment({**values, "VOID": self._interrupted.pop(host.name, "")}),
                 "nonce": nonce.encode(),
                 **files,
             }
         )
-        code = self.connection(host).run(request, on_line=heard.append)
+        try:
+            code = self.connection(host).run(request, on_line=heard.append)
+        except KeyboardInterrupt:
+            self._interrupted[host.name] = nonce  # the next run on this host calls it off
+            raise
         return read_answer(host.name, code, heard, nonce)
 
     def ask(

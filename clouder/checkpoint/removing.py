@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clouder.checkpoint import image, library
+from clouder.checkpoint import library
 from clouder.checkpoint.remote import Remote
 from clouder.checkpoint.restoring import unstage
 from clouder.cluster import open_cluster
@@ -28,9 +28,7 @@ def remove(checkpoint_id: str, *, report: Reporter = _quiet) -> None:
             with Remote(cluster) as remote:
                 _refuse_while_used(remote, found_id)
                 for name in places:
-                    unstage(
-                        remote, checkpoint, cluster.inventory.get(name), image_name=image.name(checkpoint)
-                    )
+                    unstage(remote, checkpoint, cluster.inventory.get(name))
         except (NotFoundError, ConnectionFailed, RemoteError) as error:
             report(Event("", "remove", "Remove images", "note", note=f"an image may stay: {error}"))
     shelf.remove(found_id)

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clouder.checkpoint import facts, image, library, reasons
 from clouder.checkpoint.choice import Candidate, choose
 from clouder.checkpoint.rebuild import losses, restored_pod
-from clouder.checkpoint.remote import Remote, in_parallel, progress
+from clouder.checkpoint.remote import Answer, Remote, in_parallel, progress
 from clouder.errors import ClouderError, NotReadyError
 from clouder.step import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from clouder.checkpoint.library import Library
     from clouder.checkpoint.manifest import Checkpoint
-    from clouder.checkpoint.remote import Answer
     from clouder.cluster import Cluster
     from clouder.inventory import Host
     from clouder.step import Reporter
 
 READY_SECONDS = 120
+FOLLOW_SECONDS = 20
+NOTHING = Answer(0, {}, "")
 STAGING = "/var/lib/clouder/restore"
 
 
@@ -59,13 +58,13 @@ def restore(
             target = _target(remote, checkpoint, pod, node)
         for loss in losses(checkpoint):
             report(Event(target.name, "choose", "Choose a node", "note", note=loss))
-        with _undone_on_failure(remote, shelf, checkpoint, pod, target) as undo:
+        with _Attempt(remote, shelf, checkpoint, pod, target, report) as attempt:
             with progress(report, target.name, "stage", "Bring the image to the node"):
                 stage(remote, checkpoint, archive, target)
             with progress(report, target.name, "start", f"Restore {pod}"):
                 answer = _start(remote, checkpoint, pod, target)
                 if answer.get("state") != "ready":
-                    raise why_not_ready(pod, answer, undo())
+                    raise why_not_ready(pod, answer, attempt.undo(answer))
     return Restored(pod, checkpoint.namespace, target.name, time.monotonic() - started)
 
 
@@ -100,33 +99,50 @@ def _target(remote: Remote, checkpoint: Checkpoint, pod: str, wanted: str | None
     return inventory.get(choose(checkpoint, candidates, wanted).name)
 
 
-@contextmanager
-def _undone_on_failure(
-    remote: Remote, shelf: Library, checkpoint: Checkpoint, pod: str, target: Host
-) -> Iterator[Any]:
-    """Removes pod and image when its body fails; gives the function that does, which returns CRIU's log."""
-    before = set(shelf.places(checkpoint.id))
-    shelf.set_places(checkpoint.id, {*before, target.name})
-    done = False
+@dataclass
+class _Attempt:
+    """What a restore puts into the cluster, and takes out again when its block fails."""
 
-    def undo() -> str:
-        nonlocal done
-        done = True
-        leader = remote.cluster.inventory.leader
-        about = {"POD": pod, "NAMESPACE": checkpoint.namespace, "ID": checkpoint.id}
-        remote.ask(leader, "discard", about)
+    remote: Remote
+    shelf: Library
+    checkpoint: Checkpoint
+    pod: str
+    target: Host
+    report: Reporter
+    over: bool = False
+
+    def __enter__(self) -> _Attempt:
+        self.before = set(self.shelf.places(self.checkpoint.id))
+        self.shelf.set_places(self.checkpoint.id, {*self.before, self.target.name})
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind and not self.over:
+            self.undo()
+
+    def undo(self, answer: Answer = NOTHING) -> str:
+        """Remove pod and image; what CRIU wrote about the pod in `answer`. What stays is only reported."""
+        self.over = True
+        try:
+            return self._undo(uid_of(self.pod, answer))
+        except ClouderError as error:
+            words = f"something may stay of {self.pod}: {error}"
+            self.report(Event(self.target.name, "undo", "Clean up", "note", note=words))
+            return ""
+
+    def _undo(self, uid: str) -> str:
+        about = {"POD": self.pod, "NAMESPACE": self.checkpoint.namespace, "ID": self.checkpoint.id}
+        self.remote.ask(self.remote.cluster.inventory.leader, "discard", about)
         # An earlier restore of the same checkpoint on this node may still live from the image.
-        kept = "" if target.name in before else image.name(checkpoint)
-        log = unstage(remote, checkpoint, target, image_name=kept)
-        shelf.set_places(checkpoint.id, before)
+        kept = self.target.name in self.before
+        log = unstage(self.remote, self.checkpoint, self.target, keep_image=kept, uid=uid)
+        self.shelf.set_places(self.checkpoint.id, self.before)
         return log
 
-    try:
-        yield undo
-    except BaseException:
-        if not done:
-            undo()
-        raise
+
+def uid_of(pod: str, answer: Answer) -> str:
+    """The uid of the pod in an answer of start.sh, "" when there is none."""
+    return str(json.loads(answer.get(f"pod-{pod}") or "{}").get("metadata", {}).get("uid", ""))
 
 
 def stage(remote: Remote, checkpoint: Checkpoint, archive: Path, target: Host) -> None:
@@ -137,9 +153,12 @@ def stage(remote: Remote, checkpoint: Checkpoint, archive: Path, target: Host) -
     remote.ask(target, "stage", {"DIRECTORY": _staging(checkpoint), "IMAGE": image.name(checkpoint)})
 
 
-def unstage(remote: Remote, checkpoint: Checkpoint, target: Host, *, image_name: str) -> str:
-    """Remove from a node what `stage` put there; returns what CRIU has logged on that node."""
-    values = {"DIRECTORY": _staging(checkpoint), "IMAGE": image_name}
+def unstage(
+    remote: Remote, checkpoint: Checkpoint, target: Host, *, keep_image: bool = False, uid: str = ""
+) -> str:
+    """Remove from a node what `stage` put there; what CRIU has logged about the pod with that uid."""
+    name = "" if keep_image else image.name(checkpoint)
+    values = {"DIRECTORY": _staging(checkpoint), "IMAGE": name, "POD_UID": uid}
     return remote.ask(target, "unstage", values).get("log")
 
 
@@ -148,22 +167,27 @@ def _staging(checkpoint: Checkpoint) -> str:
 
 
 def _start(remote: Remote, checkpoint: Checkpoint, pod: str, target: Host) -> Answer:
-    manifest = restored_pod(checkpoint, name=pod, node=target.name)
+    """Make the pod and follow it; no single run is long, so that an undo never waits for one."""
+    leader = remote.cluster.inventory.leader
     values = {
         "POD": pod,
         "NAMESPACE": checkpoint.namespace,
         "CONTAINER": checkpoint.container,
-        "TIMEOUT": str(READY_SECONDS),
+        "TIMEOUT": str(FOLLOW_SECONDS),
     }
-    files = {"pod.json": json.dumps(manifest).encode()}
-    return remote.ask(remote.cluster.inventory.leader, "start", values, files)
+    files = {"pod.json": json.dumps(restored_pod(checkpoint, name=pod, node=target.name)).encode()}
+    end = time.monotonic() + READY_SECONDS
+    answer = remote.ask(leader, "start", {**values, "CREATE": "yes"}, files)
+    while answer.get("state") == "waiting" and time.monotonic() < end:
+        answer = remote.ask(leader, "start", {**values, "CREATE": "no"})
+    return answer
 
 
-def why_not_ready(pod: str, answer: Answer, log: str) -> ClouderError:
+def why_not_ready(pod: str, answer: Answer, log: str, *, verb: str = "was restored") -> ClouderError:
     """The error for a restored pod that does not get Ready, from its status, its events and CRIU's log."""
-    found = json.loads(answer.get("pod") or "{}").get("status", {})
+    found = json.loads(answer.get(f"pod-{pod}") or "{}").get("status", {})
     states = [word for item in found.get("containerStatuses", []) if (word := _state(item))]
-    events = [line for line in answer.get("events").splitlines() if line.strip()]
+    events = [line for line in answer.get(f"events-{pod}").splitlines() if line.strip()]
     words = states or [found["message"]] if found.get("message") else states
     reason = reasons.explain(log.splitlines())
     told = "; ".join(words) or (events[-1] if events else f"it was not Ready within {READY_SECONDS} s")
@@ -171,7 +195,7 @@ def why_not_ready(pod: str, answer: Answer, log: str) -> ClouderError:
         told = f"{told}; CRIU says: {reason.words}"
     advice = reason.advice if reason else reasons.advice("\n".join((*words, *events)))
     details = "\n".join((*events, *log.splitlines()[-20:]))
-    return NotReadyError(f"pod {pod} was restored but is not Ready: {told}", fix=advice, details=details)
+    return NotReadyError(f"pod {pod} {verb} but is not Ready: {told}", fix=advice, details=details)
 
 
 def _state(status: dict[str, Any]) -> str:

@@ -5,6 +5,19 @@ set -a
 . ./env
 set +a
 
+# A run that was interrupted may not have begun yet: the next one, which cleans up, forbids it to begin at all. Both
+# hold this host's lock while they are here.
+void=${CLOUDER_RUN_DIR:-/run/clouder}/void
+if [ -n "$VOID" ]; then
+    mkdir -p "$void"
+    find "$void" -type f -mmin +60 -delete
+    : >"$void/$VOID"
+fi
+if [ -e "$void/$(cat nonce)" ]; then
+    echo "this run was interrupted before it began"
+    exit 1
+fi
+
 # give NAME: stdin becomes the text NAME of the answer, in pieces, since a line may not be long. No output of a
 # program can pass for it: it does not know the word of this run.
 give() {
@@ -18,4 +31,66 @@ say() { printf '%s' "$2" | give "$1"; }
 remove_archives() {
     find /var/lib/kubelet/checkpoints -maxdepth 1 -type f -newermt "@$SINCE" \
         -name "checkpoint-${POD}_$NAMESPACE-$CONTAINER-[0-9][0-9][0-9][0-9]-[0-9][0-9]-*T*.tar" -delete 2>/dev/null || true
+}
+
+# criu_log: what CRIU complains of in the log it keeps by /etc/criu/runc.conf, when that is about the pod $POD_UID.
+# Every run of CRIU overwrites it; cgroups have the uid with _.
+criu_log() {
+    uid=$(printf '%s' "$POD_UID" | sed 's/-/[-_]/g')
+    if [ -n "$POD_UID" ] && grep -q "$uid" /var/log/criu.log 2>/dev/null; then
+        grep -E 'Error|Warn' /var/log/criu.log | tail -n 200 | give log
+    fi
+}
+
+# node_facts: what a checkpoint records of a node and what a restore depends on.
+node_facts() {
+    say since "$(date +%s)"
+    say kernel "$(uname -r)"
+    say machine "$(uname -m)"
+    grep -m 1 -E '^(model name|CPU part)' /proc/cpuinfo | sed 's/^[^:]*: *//' | give cpu
+    grep -m 1 -E '^(flags|Features)' /proc/cpuinfo | sed 's/^[^:]*: *//' | give flags
+    if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then say cgroup v2; else say cgroup v1; fi
+    for program in criu runc containerd kubelet; do
+        "$program" --version 2>&1 | give "$program"
+    done
+    crictl info 2>/dev/null | give crictl
+}
+
+# criu_check: whether CRIU finds in the kernel what it cannot do without.
+criu_check() {
+    code=0
+    criu check >check.txt 2>&1 || code=$?
+    say check_code "$code"
+    give check <check.txt
+}
+
+# follow: watches the pod $POD of $NAMESPACE until it is Ready (0), until its container $CONTAINER has failed for a
+# reason that waiting does not mend (1), or for $TIMEOUT seconds (2).
+follow() {
+    pipe=events-$POD
+    mkfifo "$pipe"
+    timeout "$TIMEOUT" kubectl get pod "$POD" --namespace "$NAMESPACE" --watch --output "jsonpath={.status.phase}/\
+{.status.conditions[?(@.type==\"Ready\")].status}/\
+{.status.containerStatuses[?(@.name==\"$CONTAINER\")].state.waiting.reason}{\"\n\"}" >"$pipe" 2>/dev/null &
+    watcher=$!
+    result=2
+    while read -r seen; do
+        case $seen in
+            */True/*) result=0 ;;
+            Failed/* | Succeeded/*) result=1 ;;
+            */ | */ContainerCreating | */PodInitializing) continue ;;
+            *) result=1 ;;
+        esac
+        break
+    done <"$pipe"
+    kill "$watcher" 2>/dev/null || true
+    rm -f "$pipe"
+    return "$result"
+}
+
+# give_pod NAME: the pod and its warnings, as pod-NAME and events-NAME.
+give_pod() {
+    kubectl get pod "$1" --namespace "$NAMESPACE" --ignore-not-found -o json | give "pod-$1"
+    kubectl get events --namespace "$NAMESPACE" --field-selector "involvedObject.name=$1,type=Warning" \
+        -o 'jsonpath={range .items[*]}{.message}{"\n"}{end}' | give "events-$1"
 }
