@@ -356,6 +356,7 @@ def test_a_second_ctrl_c_warns_and_the_third_kills(name: str) -> None:
 
 KILLED_RUN = """
 import os, signal, sys
+from contextlib import suppress
 from pathlib import Path
 from tests.tinynodes import apply, spec_of
 from clouder.workspace import Workspace
@@ -365,7 +366,8 @@ def tell(event):
         if sys.argv[4] == "both":
             import json
             record = json.loads((Workspace.open(sys.argv[1]).path / "process" / "process.json").read_text())
-            os.killpg(record["pid"], signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it was at its end
+                os.killpg(record["pid"], signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
 
 apply(spec_of(sys.argv[1], 2), on_event=tell)
