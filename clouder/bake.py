@@ -6,6 +6,7 @@ that was killed shows up in `clouder k8s ls` under its own name, and the next on
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from dataclasses import replace
@@ -22,7 +23,7 @@ from clouder.spec import ClusterSpec, parse
 from clouder.step import Event, Workflow
 from clouder.steps.machines import CREATE_MACHINES, RENDER
 from clouder.steps.node import BASE, CONFIGURE_CONTAINERD, CONFIGURE_CRIU, IMPORT_IMAGES, INSTALL_PACKAGES
-from clouder.store import home
+from clouder.store import cache, home
 from clouder.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def docker_image(cluster: Cluster, report: Reporter) -> None:
     tag = nodeimage.tag(cluster.spec)
     if _exists(tag):
         return
-    with locks.wait_for(home() / "bake.lock"):  # a second create waits here, and then finds the image
+    with locks.wait_for(cache() / "bake.lock"):  # a second create waits here, and then finds the image
         if not _exists(tag):
             base = _import_base(cluster)
             _commit(_bake(_throwaway(cluster, tag), base, report), base, tag)
@@ -52,7 +53,8 @@ def docker_image(cluster: Cluster, report: Reporter) -> None:
 
 
 def _throwaway(cluster: Cluster, tag: str) -> ClusterSpec:
-    name = f"bake-{tag.rpartition('-')[2]}"
+    owner = hashlib.sha256(str(home()).encode()).hexdigest()[:4]  # two homes may share one engine
+    name = f"bake-{tag.rpartition('-')[2]}-{owner}"
     wanted = {"provider": cluster.spec.provider, "kubernetesVersion": cluster.spec.kubernetes_version}
     return parse({"name": name, **wanted, "pools": [], "criu": cluster.spec.criu})
 
