@@ -18,6 +18,7 @@ from clouder.steps.node import (
     CONFIGURE_CRIU,
     IMPORT_IMAGES,
     INSTALL_PACKAGES,
+    TEST_CRIU,
 )
 from clouder.steps.workers import JOIN, LABEL_NODES, REMOVE_TOKENS, WAIT_READY
 
@@ -35,6 +36,7 @@ SETUP = Workflow(
         CREATE_TOKEN,
         FETCH_KUBECONFIG,
         INSTALL_FLANNEL,
+        TEST_CRIU,
         JOIN,
         LABEL_NODES,
         WAIT_READY,

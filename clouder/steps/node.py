@@ -52,4 +52,5 @@ INSTALL_PACKAGES = Step(
 )
 CONFIGURE_CONTAINERD = Step("containerd", "Start containerd", on=every_host, files=_containerd_files)
 CONFIGURE_CRIU = Step("criu", "Set up CRIU", on=criu_hosts, files=_criu_files)
+TEST_CRIU = Step("selftest", "Test CRIU", on=criu_hosts)
 IMPORT_IMAGES = Step("images", "Import images", on=every_host, values=_image_values, uploads=_image_uploads)
