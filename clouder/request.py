@@ -30,6 +30,7 @@ PLACES = {
     "control_plane_size": ("controlPlane", "size"),
     "pod_cidr": ("network", "podCidr"),
     "service_cidr": ("network", "serviceCidr"),
+    "allowed_cidr": ("allowedCidrs",),
 }
 POOL_PLACES = {"workers": "desired", "worker_size": "size"}
 FLAGS = {"workers": "--worker-count", "worker_size": "--worker-size"}
@@ -43,6 +44,8 @@ def resolve(
     A flag is laid over the file, over the stored spec where the cluster exists, else over the defaults.
     """
     given = {flag: value for flag, value in flags.items() if value is not None}
+    if "allowed_cidr" in given:
+        given["allowed_cidr"] = given["allowed_cidr"].split(",")
     data = _from_file(file, name) if file else _from_name(name, workers)
     for flag, value in given.items():
         if flag in PLACES:

@@ -71,7 +71,18 @@ def _cidr(value: str) -> str:
     return value
 
 
+def _source(value: str) -> str:
+    try:
+        network = IPv4Network(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; write it as 203.0.113.7/32") from error
+    if network.prefixlen == 0:
+        raise ValueError("would let in the whole internet; name the networks that are yours")
+    return str(network)
+
+
 Name = Annotated[str, AfterValidator(_name)]
+Source = Annotated[str, AfterValidator(_source)]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?\z|^\z")]
 Version = Annotated[str, StringConstraints(pattern=r"^v1\.[0-9]{1,3}\.[0-9]{1,3}\z")]
 Cidr = Annotated[str, AfterValidator(_cidr)]
@@ -137,6 +148,10 @@ class ClusterSpec(_Model):
     control_plane: ControlPlane = ControlPlane()
     pools: tuple[NodePool, ...] = (NodePool(),)
     network: Network = Network()
+    allowed_cidrs: Annotated[
+        tuple[Source, ...],
+        Field(description="Who may reach SSH and the API of rented machines; empty: your own address"),
+    ] = ()
     criu: Annotated[bool, Field(description="Make the nodes ready to checkpoint and restore pods")] = True
 
     @model_validator(mode="after")

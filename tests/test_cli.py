@@ -53,6 +53,8 @@ WRONG_WORDS = [
     ("k8s create demo --cni calico", 3, "network.cni"),
     ("k8s create demo --pod-cidr 10.0.0.0", 3, "network.podCidr"),
     ("k8s create demo --pod-cidr 10.96.0.0/16", 3, "podCidr and serviceCidr overlap"),
+    ("k8s create demo --allowed-cidr 0.0.0.0/0", 3, "allowedCidrs.0: would let in the whole internet"),
+    ("k8s create demo --allowed-cidr 10.0.0.1/8", 3, "allowedCidrs.0: 10.0.0.1/8 has host bits set"),
     ("k8s create demo --worker-size big", 3, "pools.workers.size: big is not a size of the local provider"),
     ("k8s create demo --control-plane-size ;reboot", 3, "controlPlane.size"),
     ("k8s create demo --region mars", 3, "region: the local provider has one region"),

@@ -177,6 +177,7 @@ def test_a_slot_without_a_free_port_is_said() -> None:
         ({"controlPlane": {"count": 1, "size": "t3.large"}}, "controlPlane.size: t3.large is not a size"),
         ({"pools": [{"name": "a", "desired": 1, "size": "0x512"}]}, "pools.a.size: 0x512 is not a size"),
         ({"pools": [{"name": "a", "desired": 1, "size": "2x"}]}, "pools.a.size: 2x is not a size"),
+        ({"allowedCidrs": ["10.0.0.0/8"]}, "allowedCidrs: local nodes are reached from this machine alone"),
         ({"region": "eu-west-1"}, "region: the local provider has one region, local"),
         ({"pools": [{"name": "a", "desired": 119}]}, "one machine holds at most 119 local nodes"),
     ],

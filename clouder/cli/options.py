@@ -82,6 +82,11 @@ def spec_options(workers: int) -> Callable[[Command], Command]:
         click.option(
             "--service-cidr", metavar="CIDR", help="Addresses of services.  [default: 10.96.0.0/12]"
         ),
+        click.option(
+            "--allowed-cidr",
+            metavar="CIDR[,CIDR]",
+            help="Who may reach rented machines.  [default: your own address]",
+        ),
     )
 
     def add(command: Command) -> Command:

@@ -73,6 +73,8 @@ def check_spec(spec: ClusterSpec) -> None:
         raise SpecError(
             f"region: the local provider has one region, {LOCAL.default_region}", fix="leave it out"
         )
+    if spec.allowed_cidrs:
+        raise SpecError("allowedCidrs: local nodes are reached from this machine alone", fix="leave it out")
     if len(spec.nodes()) > MAX_NODES:
         raise SpecError(f"pools: one machine holds at most {MAX_NODES} local nodes", fix="ask for fewer")
 

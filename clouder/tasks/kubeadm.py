@@ -28,6 +28,7 @@ def vm_create(  # noqa: PLR0917 (the flags of the command line, one by one)
     worker_size: str | None = None,
     pod_cidr: str | None = None,
     service_cidr: str | None = None,
+    allowed_cidr: str | None = None,
     dry_run: bool = False,
     output: str = "table",
 ) -> None:
@@ -46,6 +47,7 @@ def vm_create(  # noqa: PLR0917 (the flags of the command line, one by one)
         worker_size=worker_size,
         pod_cidr=pod_cidr,
         service_cidr=service_cidr,
+        allowed_cidr=allowed_cidr,
         dry_run=dry_run,
         output=output,
     )
