@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 import pytest
 
 from clouder import checkpoint as api
-from clouder.checkpoint import image, library, manifest
-from clouder.errors import ClouderError, NotFoundError
+from clouder.checkpoint import image, library, manifest, names
+from clouder.errors import ClouderError, NotFoundError, UsageError
 from tests.checkpoints import CHECKPOINT, checkpoint
 
 
@@ -148,18 +148,20 @@ def test_listing_is_by_time_and_by_cluster(home):
 def test_a_damaged_archive_is_refused(home, content):
     shelf = keep(archive=content)
     with pytest.raises(ClouderError, match=r"archive\.tar is damaged"):
-        shelf.archive(CHECKPOINT)
+        shelf.verify(CHECKPOINT)
 
 
 def test_a_whole_archive_is_given(home):
-    assert keep().archive(CHECKPOINT).read_bytes() == b"abc"
+    shelf = keep()
+    shelf.verify(CHECKPOINT)
+    assert shelf.archive(CHECKPOINT).read_bytes() == b"abc"
 
 
 def test_a_missing_archive_is_named(home):
     shelf = keep()
     (shelf.path / CHECKPOINT.id / "archive.tar").unlink()
     with pytest.raises(ClouderError, match="is missing"):
-        shelf.archive(CHECKPOINT)
+        shelf.verify(CHECKPOINT)
 
 
 def test_a_manifest_in_the_wrong_directory_is_refused(home):
@@ -214,8 +216,52 @@ def test_the_image_is_the_archive_with_the_annotations_of_both_runtimes(home, tm
     assert config["rootfs"]["diff_ids"] == [found["layers"][0]["digest"]]
 
 
-def test_nothing_stays_of_the_image(home):
+def test_a_draft_of_a_process_that_was_killed_is_swept_away(home):
     shelf = keep()
-    with image.tree(CHECKPOINT, shelf.archive(CHECKPOINT), shelf.path) as directory:
-        assert [path.name for path in directory.iterdir()] == ["image.tar"]
-    assert not directory.exists()
+    mine, dead = shelf.path / f".draft-{os.getpid()}-x", shelf.path / ".draft-4194305-x"  # above any pid
+    for path in (mine, dead):
+        path.mkdir()
+        (path / "archive.tar").write_bytes(b"secret")
+    with shelf.draft():
+        pass
+    assert mine.exists()
+    assert not dead.exists()
+
+
+def test_a_checkpoint_with_a_damaged_manifest_can_be_removed(home):
+    shelf = keep()
+    shelf.set_places(CHECKPOINT.id, {"demo-node-2"})
+    (shelf.path / CHECKPOINT.id / "manifest.json").write_text("{")
+    with pytest.raises(ClouderError, match="is damaged") as caught:
+        api.listing("demo")
+    assert caught.value.fix == f"clouder checkpoint rm {CHECKPOINT.id}"
+    told = []
+    api.remove(CHECKPOINT.id, report=told.append)
+    assert api.listing("demo") == []
+    assert "an image may stay" in told[0].note
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"pod": "-A"},
+        {"pod": ""},
+        {"pod": "a b"},
+        {"pod": "A"},
+        {"pod": "a" * 254},
+        {"pod": "a..b"},
+        {"pod": "a\n"},
+        {"pod": "a", "namespace": "--all"},
+        {"pod": "a", "namespace": "a.b"},
+        {"pod": "a", "container": "$(id)"},
+    ],
+)
+def test_what_is_no_name_is_refused(given):
+    with pytest.raises(UsageError, match="is not the name of a"):
+        names.check(**given)
+
+
+@pytest.mark.parametrize("pod", ["a", "web-6f4b9c7d5-x2x9z", "a.b-c.d", "a" * 253])
+def test_a_copy_of_any_pod_has_a_name(pod):
+    names.check(pod=pod, namespace="kube-system", container="c")
+    names.check(pod=names.of_copy(pod))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from clouder.checkpoint import archive, facts, library, reasons
+from clouder.checkpoint import archive, facts, library, names, reasons
 from clouder.checkpoint.library import ARCHIVE
 from clouder.checkpoint.manifest import Checkpoint
 from clouder.checkpoint.rebuild import choose_container, source_of
@@ -32,6 +32,7 @@ def create(
     cluster: Cluster, pod: str, *, namespace: str = "default", container: str | None = None, report: Reporter
 ) -> Checkpoint:
     """Freeze a container of a running pod, which goes on running; raises ClouderError with CRIU's reason."""
+    names.check(pod=pod, namespace=namespace, container=container)
     with Remote(cluster) as remote:
         with progress(report, cluster.inventory.leader.name, "inspect", f"Read pod {pod}"):
             subject = find(remote, pod, namespace, container)

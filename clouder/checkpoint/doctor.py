@@ -31,8 +31,16 @@ def doctor(cluster: Cluster, *, report: Reporter, live: bool = True) -> list[Fin
                 for host, look in zip(hosts, looks, strict=True)
                 if isinstance(look, Look) and look.text("busybox")
             }
-            findings += probe(remote, able, report) if able else []
+            findings += _probe(remote, able, report) if able else []
     return findings
+
+
+def _probe(remote: Remote, images: dict[Host, str], report: Reporter) -> list[Finding]:
+    """Also what keeps the probe from running is a finding, beside those that are there already."""
+    try:
+        return probe(remote, images, report)
+    except ClouderError as error:
+        return [Finding(remote.cluster.inventory.leader.name, "probe", "fail", error.message, error.fix)]
 
 
 def _look(remote: Remote, host: Host, report: Reporter) -> Look | Finding:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clouder.bundle import oci
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from clouder.checkpoint.manifest import Checkpoint
 
@@ -38,14 +34,3 @@ def write(checkpoint: Checkpoint, archive: Path, to: Path) -> Path:
         architecture=checkpoint.machine.architecture,
     )
     return oci.write_layout(to, [image])
-
-
-@contextmanager
-def tree(checkpoint: Checkpoint, archive: Path, beside: Path) -> Iterator[Path]:
-    """A directory in `beside` that holds the image as `image.tar`, for as long as it is needed."""
-    directory = Path(tempfile.mkdtemp(dir=beside, prefix=".image-"))
-    try:
-        write(checkpoint, archive, directory / "image.tar").chmod(0o600)
-        yield directory
-    finally:
-        shutil.rmtree(directory)

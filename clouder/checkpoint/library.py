@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from clouder.checkpoint.manifest import Checkpoint
 
 DIRECTORY = "checkpoints"
+DRAFT = ".draft-"
 MANIFEST, ARCHIVE, PLACES = "manifest.json", "archive.tar", "images.json"
 ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}\Z")
 
@@ -35,16 +37,24 @@ class Library:
 
     @contextmanager
     def draft(self) -> Iterator[Path]:
-        """An empty directory for a checkpoint in the making; it is gone afterwards unless it was `keep`t."""
+        """An empty directory for what is in the making; it is gone afterwards unless it was `keep`t."""
         store.private_dir(self.path)
+        self._sweep()
         try:
-            directory = Path(tempfile.mkdtemp(dir=self.path, prefix=".new-"))  # mkdtemp makes 0700
+            directory = Path(tempfile.mkdtemp(dir=self.path, prefix=f"{DRAFT}{os.getpid()}-"))  # 0700
         except OSError as error:
             raise AccessError(f"cannot write {self.path}: {error.strerror}", fix="free some space") from error
         try:
             yield directory
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove the drafts of processes that were killed: they hold what pods had in memory."""
+        for path in self.path.glob(f"{DRAFT}*"):
+            pid = path.name.removeprefix(DRAFT).partition("-")[0]
+            if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(path, ignore_errors=True)
 
     def keep(self, draft: Path, checkpoint: Checkpoint) -> None:
         """Make the draft, which holds the archive, a checkpoint; it appears whole."""
@@ -60,7 +70,9 @@ class Library:
     def load(self, checkpoint_id: str) -> Checkpoint:
         """The checkpoint called exactly that; raises ClouderError when its manifest is damaged."""
         path = self.path / checkpoint_id / MANIFEST
-        found = manifest.from_json(path.read_bytes(), where=str(path))
+        found = manifest.from_json(
+            path.read_bytes(), where=str(path), fix=f"clouder checkpoint rm {checkpoint_id}"
+        )
         if found.id != checkpoint_id:
             raise ClouderError(
                 f"{path} is the manifest of {found.id}", fix="move it back to its own directory"
@@ -68,8 +80,12 @@ class Library:
         return found
 
     def archive(self, checkpoint: Checkpoint) -> Path:
-        """The archive, after its size and sha256 were compared with the manifest; raises ClouderError."""
-        path = self.path / checkpoint.id / ARCHIVE
+        """Where the archive is."""
+        return self.path / checkpoint.id / ARCHIVE
+
+    def verify(self, checkpoint: Checkpoint) -> None:
+        """Compare the archive's size and sha256 with the manifest; raises ClouderError."""
+        path = self.archive(checkpoint)
         if not path.exists():
             raise ClouderError(f"{path} is missing", fix=f"clouder checkpoint rm {checkpoint.id}")
         if path.stat().st_size != checkpoint.size or archive.sha256(path) != checkpoint.sha256:
@@ -77,7 +93,6 @@ class Library:
                 f"{path} is damaged: it is not what was written (sha256 {checkpoint.sha256[:12]}…)",
                 fix="make a new checkpoint of the pod; this one cannot be restored",
             )
-        return path
 
     def places(self, checkpoint_id: str) -> tuple[str, ...]:
         """The nodes that hold the checkpoint's image."""
@@ -96,9 +111,8 @@ class Library:
 
     def remove(self, checkpoint_id: str) -> None:
         """Delete the files; the checkpoint disappears at once."""
-        gone = Path(tempfile.mkdtemp(dir=self.path, prefix=".old-"))
-        (self.path / checkpoint_id).rename(gone / "it")
-        shutil.rmtree(gone)
+        with self.draft() as gone:
+            (self.path / checkpoint_id).rename(gone / "it")
 
 
 def of_cluster(name: str) -> Library:

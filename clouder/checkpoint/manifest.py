@@ -55,7 +55,7 @@ def to_json(checkpoint: Checkpoint) -> str:
     return json.dumps({"apiVersion": API_VERSION, "kind": KIND, **_pack(checkpoint)}, indent=2) + "\n"
 
 
-def from_json(text: str | bytes, *, where: str) -> Checkpoint:
+def from_json(text: str | bytes, *, where: str, fix: str = "") -> Checkpoint:
     """The checkpoint in a manifest file; raises ClouderError naming the field that is wrong."""
     try:
         data = json.loads(text)
@@ -68,9 +68,7 @@ def from_json(text: str | bytes, *, where: str) -> Checkpoint:
         machine = _unpack(Machine, data.get("machine"))
         return Checkpoint(**{**_values(Checkpoint, data), "machine": Machine(**machine)})
     except ValueError as error:
-        raise ClouderError(
-            f"{where} is damaged: {error}", fix="restore it from a copy, or remove its directory"
-        ) from error
+        raise ClouderError(f"{where} is damaged: {error}", fix=fix) from error
 
 
 def _pack(record: Machine | Checkpoint) -> dict[str, Any]:

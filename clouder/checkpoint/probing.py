@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from clouder.checkpoint.rebuild import restored_pod
 from clouder.checkpoint.remote import in_parallel, progress
 from clouder.checkpoint.restoring import stage, unstage, why_not_ready
 from clouder.errors import ClouderError, NotReadyError
+from clouder.step import Event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,6 +61,11 @@ class Pair:
     checkpoint: Checkpoint
     pod: str
 
+    @property
+    def check(self) -> str:
+        """The name of its finding on the target."""
+        return f"restore from {self.source.name}"
+
 
 def probe(remote: Remote, images: Mapping[Host, str], report: Reporter) -> list[Finding]:
     """Try every ordered pair of nodes (a lone one with itself), each with its busybox image.
@@ -84,9 +89,12 @@ def _probe(run: Run) -> list[Finding]:
     if not pairs:
         return findings
     with progress(run.report, "", "probe", "Bring the checkpoints to the other nodes"):
-        in_parallel(lambda host: _stage(run, [pair for pair in pairs if pair.target == host]), run.hosts)
-    with progress(run.report, "", "probe", f"Restore {len(pairs)} counters"):
-        return findings + _restore(run, pairs)
+        lost = in_parallel(lambda host: _stage(run, [p for p in pairs if p.target == host]), run.hosts)
+    findings += [item for group in lost for item in group]
+    failed = {(item.node, item.check) for item in findings}
+    staged = [pair for pair in pairs if (pair.target.name, pair.check) not in failed]
+    with progress(run.report, "", "probe", f"Restore {len(staged)} counters"):
+        return findings + (_restore(run, staged) if staged else [])
 
 
 def _counter(run: Run, host: Host, number: int) -> dict[str, Any]:
@@ -161,11 +169,15 @@ def _pairs(run: Run, frozen: tuple[Host, Checkpoint]) -> list[Pair]:
     ]
 
 
-def _stage(run: Run, pairs: Sequence[Pair]) -> None:
+def _stage(run: Run, pairs: Sequence[Pair]) -> list[Finding]:
+    lost = []
     for pair in pairs:
         run.staged.append(pair)
-        with suppress(ClouderError):  # the pod will not start, and its finding says why
-            stage(run.remote, pair.checkpoint, run.shelf.archive(pair.checkpoint), pair.target)
+        try:
+            stage(run.remote, run.shelf, pair.checkpoint, pair.target)
+        except ClouderError as error:
+            lost.append(_failed(pair.target.name, pair.check, error))
+    return lost
 
 
 def _restore(run: Run, pairs: Sequence[Pair]) -> list[Finding]:
@@ -184,24 +196,29 @@ def _restore(run: Run, pairs: Sequence[Pair]) -> list[Finding]:
 
 def judge(pair: Pair, answer: Answer) -> Finding:
     """Whether the restored counter has counted on, without a restart."""
-    check = f"restore from {pair.source.name}"
     pod = json.loads(answer.get(f"pod-{pair.pod}") or "{}")
     restarts = sum(item["restartCount"] for item in pod.get("status", {}).get("containerStatuses", []))
     if answer.get(f"state-{pair.pod}") == "counted" and not restarts:
-        return Finding(pair.target.name, check, "ok", f"counted on to {LAST}")
+        return Finding(pair.target.name, pair.check, "ok", f"counted on to {LAST}")
     error = why_not_ready(pair.pod, answer, "")
     last = answer.get(f"log-{pair.pod}").strip().rpartition("\n")[2]
     told = f"{error.message} (last line: {last or 'none'}; restarts: {restarts})"
-    return _failed(pair.target.name, check, NotReadyError(told, fix=error.fix))
+    return _failed(pair.target.name, pair.check, NotReadyError(told, fix=error.fix))
 
 
 def _clear(run: Run) -> None:
+    """Remove what the probe made; what stays, because a host does not answer, is reported."""
     leader = run.remote.cluster.inventory.leader
-    run.remote.ask(leader, "probe-stop", {"NAMESPACE": NAMESPACE, "RUN": run.name})
 
     def clear(host: Host) -> None:
-        for pair in run.staged:
-            if pair.target == host:
-                unstage(run.remote, pair.checkpoint, host)
+        try:
+            if host == leader:
+                run.remote.ask(leader, "probe-stop", {"NAMESPACE": NAMESPACE, "RUN": run.name})
+            for pair in run.staged:
+                if pair.target == host:
+                    unstage(run.remote, pair.checkpoint, host)
+        except ClouderError as error:
+            words = f"something may stay of the probe {run.name}: {error}"
+            run.report(Event(host.name, "probe", "Clean up", "note", note=words))
 
-    in_parallel(clear, run.hosts)
+    in_parallel(clear, {*run.hosts, leader})

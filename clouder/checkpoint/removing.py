@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from clouder.checkpoint import library
 from clouder.checkpoint.remote import Remote
 from clouder.checkpoint.restoring import unstage
 from clouder.cluster import open_cluster
-from clouder.errors import ClouderError, ConnectionFailed, NotFoundError, RemoteError
+from clouder.errors import ClouderError
 from clouder.step import Event, Reporter
+
+if TYPE_CHECKING:
+    from clouder.checkpoint.library import Library
 
 
 def _quiet(_: Event) -> None:
@@ -20,27 +25,37 @@ def remove(checkpoint_id: str, *, report: Reporter = _quiet) -> None:
     Nodes that do not answer keep their image; the reporter is told.
     """
     shelf, found_id = library.find(checkpoint_id)
-    places = shelf.places(found_id)
-    if places:
-        checkpoint = shelf.load(found_id)
-        try:
-            cluster = open_cluster(checkpoint.cluster)
-            with Remote(cluster) as remote:
-                _refuse_while_used(remote, found_id)
-                for name in places:
-                    unstage(remote, checkpoint, cluster.inventory.get(name))
-        except (NotFoundError, ConnectionFailed, RemoteError) as error:
-            report(Event("", "remove", "Remove images", "note", note=f"an image may stay: {error}"))
+    try:
+        _remove_images(shelf, found_id)
+    except InUse:
+        raise
+    except ClouderError as error:
+        report(Event("", "remove", "Remove images", "note", note=f"an image may stay: {error}"))
     shelf.remove(found_id)
 
 
+class InUse(ClouderError):
+    """A pod lives from the checkpoint's image: it starts again from it."""
+
+
+def _remove_images(shelf: Library, checkpoint_id: str) -> None:
+    places = shelf.places(checkpoint_id)
+    if not places:
+        return
+    checkpoint = shelf.load(checkpoint_id)
+    cluster = open_cluster(checkpoint.cluster)
+    with Remote(cluster) as remote:
+        _refuse_while_used(remote, checkpoint_id)
+        for name in places:
+            unstage(remote, checkpoint, cluster.inventory.get(name))
+
+
 def _refuse_while_used(remote: Remote, checkpoint_id: str) -> None:
-    """A restored container starts again from the checkpoint's image."""
     answer = remote.ask(remote.cluster.inventory.leader, "users", {"ID": checkpoint_id})
     users = [line.split()[0] for line in answer.get("pods").splitlines() if line.strip()]
     if users:
         namespace, _, pod = users[0].partition("/")
-        raise ClouderError(
+        raise InUse(
             f"{checkpoint_id} is in use: {', '.join(users)} was restored from it and restarts from its image",
             fix=f"kubectl delete pod {pod} -n {namespace}",
         )

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clouder.checkpoint import facts, image, library, reasons
+from clouder.checkpoint import facts, image, library, names, reasons
 from clouder.checkpoint.choice import Candidate, choose
 from clouder.checkpoint.rebuild import losses, restored_pod
 from clouder.checkpoint.remote import Answer, Remote, in_parallel, progress
@@ -15,8 +15,6 @@ from clouder.errors import ClouderError, NotReadyError
 from clouder.step import Event
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from clouder.checkpoint.library import Library
     from clouder.checkpoint.manifest import Checkpoint
     from clouder.cluster import Cluster
@@ -51,8 +49,9 @@ def restore(
     started = time.monotonic()
     shelf, found_id = library.find(checkpoint_id)
     checkpoint = shelf.load(found_id)
-    archive = shelf.archive(checkpoint)
-    pod = name or f"{checkpoint.pod}-restored"
+    shelf.verify(checkpoint)
+    pod = name if name is not None else names.of_copy(checkpoint.pod)
+    names.check(pod=pod)
     with Remote(cluster) as remote:
         with progress(report, "", "choose", "Choose a node"):
             target = _target(remote, checkpoint, pod, node)
@@ -60,7 +59,7 @@ def restore(
             report(Event(target.name, "choose", "Choose a node", "note", note=loss))
         with _Attempt(remote, shelf, checkpoint, pod, target, report) as attempt:
             with progress(report, target.name, "stage", "Bring the image to the node"):
-                stage(remote, checkpoint, archive, target)
+                stage(remote, shelf, checkpoint, target)
             with progress(report, target.name, "start", f"Restore {pod}"):
                 answer = _start(remote, checkpoint, pod, target)
                 if answer.get("state") != "ready":
@@ -145,10 +144,10 @@ def uid_of(pod: str, answer: Answer) -> str:
     return str(json.loads(answer.get(f"pod-{pod}") or "{}").get("metadata", {}).get("uid", ""))
 
 
-def stage(remote: Remote, checkpoint: Checkpoint, archive: Path, target: Host) -> None:
-    """Import the checkpoint's image on a node."""
-    library_path = archive.parent
-    with image.tree(checkpoint, archive, library_path) as directory:
+def stage(remote: Remote, shelf: Library, checkpoint: Checkpoint, target: Host) -> None:
+    """Import the checkpoint's image, which was verified, on a node."""
+    with shelf.draft() as directory:
+        image.write(checkpoint, shelf.archive(checkpoint), directory / "image.tar").chmod(0o600)
         remote.connection(target).put_tree(directory, _staging(checkpoint))
     remote.ask(target, "stage", {"DIRECTORY": _staging(checkpoint), "IMAGE": image.name(checkpoint)})
 

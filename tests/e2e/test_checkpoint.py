@@ -366,7 +366,7 @@ def test_an_interrupted_checkpoint_leaves_nothing(kube, busybox, step, seconds):
 
 
 @pytest.mark.parametrize(
-    ("step", "seconds"), [("stage", 0.02), ("stage", 0.3), ("start", 0.02), ("start", 0.4)]
+    ("step", "seconds"), [("stage", 0.02), ("stage", 0.15), ("start", 0.02), ("start", 0.4)]
 )
 def test_an_interrupted_restore_leaves_nothing(kube, busybox, step, seconds):
     one, _ = kube.workers
