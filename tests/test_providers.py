@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
@@ -268,6 +269,27 @@ def test_clouders_own_engine_is_found_when_no_other_answers(
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "no-config"))
     monkeypatch.setenv("DOCKER_CONTEXT", "missing")  # the client's default answers nothing
     assert docker.engine() == {"DOCKER_HOST": docker.private_socket()}
+
+
+def test_networks_that_come_and_go_meanwhile_do_not_disturb() -> None:
+    engine = docker.engine()
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            docker.run(
+                "network", "create", "--subnet", "10.214.7.0/24", "clouder-test-churn", environment=engine
+            )
+            docker.run("network", "rm", "clouder-test-churn", environment=engine)
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        seen = [IPv4Network("10.214.7.0/24") in local.look_around(spec_of()).networks for _ in range(30)]
+    finally:
+        stop.set()
+        thread.join()
+    assert len(seen) == 30
 
 
 def test_a_docker_command_that_fails_says_why() -> None:

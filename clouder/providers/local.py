@@ -188,13 +188,27 @@ def _networks_of_other_clusters(name: str) -> Iterator[tuple[str, IPv4Network]]:
 
 
 def _docker_networks(environment: dict[str, str]) -> Iterator[tuple[str, IPv4Network]]:
-    names = docker.run("network", "ls", "--quiet", environment=environment).split()
-    if not names:
-        return
-    for item in json.loads(docker.run("network", "inspect", *names, environment=environment)):
+    for item in _inspect_networks(environment):
         for config in item["IPAM"]["Config"] or []:
             if ":" not in config.get("Subnet", ":"):
                 yield item["Name"], IPv4Network(config["Subnet"])
+
+
+def _inspect_networks(environment: dict[str, str]) -> list[dict[str, Any]]:
+    """All networks; a network that goes between the list and the look, with its cluster, is no failure."""
+    while True:
+        ids = docker.run("network", "ls", "--quiet", environment=environment).split()
+        if not ids:
+            return []
+        try:
+            found: list[dict[str, Any]] = json.loads(
+                docker.run("network", "inspect", *ids, environment=environment)
+            )
+        except AccessError as error:
+            if "not found" in error.message or "no such network" in error.message.lower():
+                continue
+            raise
+        return found
 
 
 def _containers(spec: ClusterSpec, environment: dict[str, str], *states: str) -> list[str]:
@@ -232,7 +246,8 @@ def missing(spec: ClusterSpec) -> tuple[str, ...]:
     addresses = {f'terraform_data.node["{node.name}"]': node.name for node in spec.nodes()}
     addresses["terraform_data.lb"] = f"{spec.name}-lb"
     gone = [address for address, name in addresses.items() if name not in there]
-    if f"clouder-{spec.name}" not in dict(_docker_networks(environment)):
+    networks = docker.run("network", "ls", "--format", "{{.Name}}", environment=environment).split()
+    if f"clouder-{spec.name}" not in networks:
         gone.append("terraform_data.network")
     return tuple(gone)
 
