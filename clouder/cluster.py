@@ -85,7 +85,27 @@ def check(spec: ClusterSpec) -> Provider:
             f"kubernetesVersion: {spec.kubernetes_version} is not supported",
             fix=f"choose one of {', '.join(bundles.SUPPORTED)}",
         )
+    _check_machines(spec, provider)
     return provider
+
+
+def _check_machines(spec: ClusterSpec, provider: Provider) -> None:
+    """Machines are named in the spec exactly where the provider does not make them."""
+    if provider.keeps_machines:
+        if not spec.hosts or spec.ssh is None:
+            raise SpecError(
+                f"{'ssh' if spec.hosts else 'hosts'}: the {provider.name} provider needs the addresses of "
+                "the machines and a login",
+                fix="--host master=10.0.0.1 --host node-1=10.0.0.2 --ssh-user USER --ssh-key FILE",
+            )
+        return
+    given = {"hosts": spec.hosts, "ssh": spec.ssh, "controlPlane.endpoint": spec.control_plane.endpoint}
+    extra = [field for field, value in given.items() if value]
+    if extra:
+        raise SpecError(
+            f"{', '.join(extra)}: the {provider.name} provider makes its machines itself",
+            fix="leave it out, or take the machines that you have with --provider baremetal",
+        )
 
 
 def open_cluster(name: str) -> Cluster:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
+    model_serializer,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
 from clouder.errors import SpecError
+from clouder.machines import MASTER, Endpoint, Hosts, Model, Ssh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,31 +88,28 @@ Version = Annotated[str, StringConstraints(pattern=r"^v1\.[0-9]{1,3}\.[0-9]{1,3}
 Cidr = Annotated[str, AfterValidator(_cidr)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=True
-    )
-
-
-class ControlPlane(_Model):
+class ControlPlane(Model):
     """The control plane nodes."""
 
     count: Annotated[
         int, Field(ge=1, le=1, description="How many control plane nodes; this version makes one")
     ] = 1
     size: Annotated[Word, Field(description="Machine size; empty: the provider's default")] = ""
+    endpoint: Endpoint = ""
 
 
-class NodePool(_Model):
+class NodePool(Model):
     """Worker nodes of one kind."""
 
     name: Name = "workers"
     desired: Annotated[int, Field(ge=0, le=MAX_POOL_SIZE, description="How many nodes")] = 2
     size: Annotated[Word, Field(description="Machine size; empty: the provider's default")] = ""
-    labels: Annotated[dict[str, str], AfterValidator(_labels), Field(description="Labels of the nodes")] = {}
+    labels: Annotated[dict[str, str], AfterValidator(_labels), Field(description="Labels of the nodes")] = (
+        Field(default={})
+    )
 
 
-class Network(_Model):
+class Network(Model):
     """Address ranges inside the cluster."""
 
     cni: Literal["flannel"] = "flannel"
@@ -126,17 +123,17 @@ class Network(_Model):
         return self
 
 
-class Node(_Model):
+class Node(Model):
     """One machine of the cluster, before it exists."""
 
     name: str
     role: Literal["master", "node"]
     pool: str
     size: str = ""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default={})
 
 
-class ClusterSpec(_Model):
+class ClusterSpec(Model):
     """What the user wants; everything else follows from it."""
 
     api_version: Literal["clouder.dev/v1alpha1"] = "clouder.dev/v1alpha1"
@@ -153,6 +150,8 @@ class ClusterSpec(_Model):
         Field(description="Who may reach SSH and the API of rented machines; empty: your own address"),
     ] = ()
     criu: Annotated[bool, Field(description="Make the nodes ready to checkpoint and restore pods")] = True
+    hosts: Hosts = Field(default={})
+    ssh: Ssh | None = None
 
     @model_validator(mode="after")
     def _unique_pools(self) -> ClusterSpec:
@@ -166,8 +165,46 @@ class ClusterSpec(_Model):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _count_hosts(self) -> ClusterSpec:
+        """Where the machines are given, the pools are as large as their names say."""
+        if not self.hosts:
+            return self
+        masters = [name for name in self.hosts if name.startswith(MASTER)]
+        if len(masters) != self.control_plane.count:
+            raise ValueError(
+                f"hosts: {len(masters)} names begin with {MASTER} ({', '.join(masters) or 'none'}), "
+                f"but controlPlane.count is {self.control_plane.count}"
+            )
+        pools = [_sized(pool, self._workers(pool)) for pool in self.pools]
+        return self.model_copy(update={"pools": tuple(pools)})
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Providers that make their machines have neither hosts nor ssh: their specs do not show them."""
+        shown = handler(self)
+        return {key: value for key, value in shown.items() if key not in {"hosts", "ssh"} or value}
+
+    def _workers(self, pool: NodePool) -> list[str]:
+        """The given hosts of a pool."""
+        return [
+            name for name in self.hosts if not name.startswith(MASTER) and self._pool(name).name == pool.name
+        ]
+
+    def _pool(self, host: str) -> NodePool:
+        """`gpu-1` is in the pool `gpu` where there is one; all others are in `workers` or the only pool."""
+        named = {pool.name: pool for pool in self.pools}
+        for name in (host.rpartition("-")[0], "workers"):
+            if name in named:
+                return named[name]
+        if len(named) != 1:
+            raise ValueError(f"hosts: {host} is of no pool; call it POOL-1, or add a pool called workers")
+        return self.pools[0]
+
     def nodes(self) -> tuple[Node, ...]:
         """The machines, control planes first; a name never moves when another node goes."""
+        if self.hosts:
+            return tuple(self._given())
         return (*self._masters(), *(node for pool in self.pools for node in _pool_nodes(self.name, pool)))
 
     def _masters(self) -> Iterator[Node]:
@@ -179,6 +216,23 @@ class ClusterSpec(_Model):
                 pool="control-plane",
                 size=self.control_plane.size,
             )
+
+    def _given(self) -> Iterator[Node]:
+        for name in sorted(self.hosts, key=lambda name: not name.startswith(MASTER)):
+            full = f"{self.name}-{name}"
+            if name.startswith(MASTER):
+                yield Node(name=full, role="master", pool="control-plane", size=self.control_plane.size)
+            else:
+                pool = self._pool(name)
+                yield Node(name=full, role="node", pool=pool.name, size=pool.size, labels=pool.labels)
+
+
+def _sized(pool: NodePool, hosts: list[str]) -> NodePool:
+    if "desired" in pool.model_fields_set and pool.desired != len(hosts):
+        raise ValueError(
+            f"pools.{pool.name}.desired: {pool.desired}, but hosts has {len(hosts)} of it; leave desired out"
+        )
+    return pool.model_copy(update={"desired": len(hosts)})
 
 
 def _pool_nodes(cluster: str, pool: NodePool) -> Iterator[Node]:

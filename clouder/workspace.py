@@ -9,6 +9,7 @@ import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clouder import keys, locks
@@ -22,7 +23,6 @@ __all__ = ["OnEvent", "Outputs", "TerraformEvent", "Workspace", "clusters"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from clouder.plan import Plan
     from clouder.providers import Provider
@@ -131,8 +131,36 @@ class Workspace:
         return self.path / "keys" / "ssh_key"
 
     def host_key(self, node: str) -> str:
-        """The public SSH host key of `node`, to be pinned; once made, it lives as long as the cluster."""
-        return keys.ensure(self._host_key_file(node), node)
+        """The pinned public SSH host key of `node`: made by `prepare`, or the machine's own that it found."""
+        try:
+            return self._pin(node).read_text().strip()
+        except FileNotFoundError:
+            raise NotFoundError(
+                f"no host key of {node} is pinned yet", fix=f"clouder k8s create {self.name}"
+            ) from None
+
+    def _pin(self, node: str) -> Path:
+        path = self._host_key_file(node)
+        return path.with_name(path.name + ".pub")
+
+    def _settle_host_keys(self, provider: Provider, spec: ClusterSpec) -> None:
+        """A key for each node, which lives as long as the cluster: made here, or what the machine has."""
+        nodes = [node.name for node in spec.nodes()]
+        if provider.host_keys is None:
+            for node in nodes:
+                keys.ensure(self._host_key_file(node), node)
+            return
+        pinned = {node: self.host_key(node) for node in nodes if self._pin(node).exists()}
+        for node, key in provider.host_keys(spec, pinned).items():
+            if pinned.get(node) != key:
+                write_private(self._pin(node), f"{key}\n")
+
+    def _settle_login(self, spec: ClusterSpec) -> str:
+        """The public key that logs in; the user's own private key is led to, and never copied."""
+        comment = f"clouder-{spec.name}"
+        if spec.ssh is None:
+            return keys.ensure(self.key_file, comment)
+        return keys.adopt(self.key_file, Path(spec.ssh.key_file).expanduser(), comment)
 
     def _host_key_file(self, node: str) -> Path:
         if not HOST.match(node):
@@ -177,9 +205,8 @@ class Workspace:
         from clouder import terraform_dir
 
         self.save_spec(spec)
-        public_key = keys.ensure(self.key_file, f"clouder-{spec.name}")
-        for node in spec.nodes():
-            self.host_key(node.name)
+        public_key = self._settle_login(spec)
+        self._settle_host_keys(provider, spec)
         with locks.wait_for(self.path.parent.parent / "addresses.lock"):
             values = provider.tfvars(spec, terraform_dir.read_tfvars(self.directory))
             values["ssh_public_key"] = public_key
@@ -292,10 +319,8 @@ class Workspace:
     def _terraform(self, provider: Provider, on_event: OnEvent | None) -> Terraform:
         from clouder.terraform import Terraform
 
-        nodes = [node.name for node in self.spec().nodes()]
-        for node in nodes:
-            self.host_key(node)
-        host_keys = {node: self._host_key_file(node).read_text() for node in nodes}
+        files = {node.name: self._host_key_file(node.name) for node in self.spec().nodes()}
+        host_keys = {name: path.read_text() for name, path in files.items() if path.exists()}
         scratch = self.path / "tmp"  # where a killed script may leave a file
         shutil.rmtree(scratch, ignore_errors=True)
         self._running = Terraform(

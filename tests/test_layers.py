@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "clouder"
 
 # A module may import from its own row and from the rows above it.
 LAYERS = [
-    ["errors"],
+    ["errors", "machines"],
     ["spec", "store"],
     ["render", "keys", "locks", "runlog", "admin_conf", "bootstrap"],
     ["bundle", "nodeimage", "inventory"],
@@ -33,13 +33,15 @@ LAYERS = [
 LATE = {("steps", "bake"), ("running", "engine")}
 
 HOMES = {
+    "boto3": {"providers"},
+    "botocore": {"providers"},
     "click": {"cli", "tasks"},
     "cryptography": {"keys"},
     "fabric": {"connection"},
     "invoke": {"connection", "tasks"},
     "jinja2": {"render"},
     "paramiko": {"connection"},
-    "pydantic": {"spec"},
+    "pydantic": {"machines", "spec"},
     "python_terraform": {"terraform"},
     "rich": {"cli"},
     "yaml": {"spec", "admin_conf", "kubeconfig", "contexts", "cli", "checkpoint"},

@@ -50,6 +50,7 @@ def give_machines(workspace: Workspace, sshd: Sshd) -> None:
     hosts = []
     for index, (name, role) in enumerate([(MASTER, "master"), (NODE, "node")]):
         shutil.copy(sshd.directory / "host", keys / name)
+        shutil.copy(sshd.directory / "host.pub", keys / f"{name}.pub")
         address = sshd.host(index).ssh
         ssh = {"host": address.host, "port": address.port, "user": address.user}
         hosts.append({"name": name, "role": role, "pool": "workers", "ssh": ssh, "private_ip": address.host})

@@ -22,6 +22,7 @@ from clouder.errors import (
     UsageError,
 )
 from clouder.plan import Change, Plan
+from clouder.providers.local import LOCAL
 from clouder.spec import parse
 from clouder.store import home
 from clouder.terraform_dir import heal_state
@@ -114,8 +115,12 @@ def test_the_second_worker_on_a_cluster_learns_who_is_first_and_other_clusters_a
 
 def test_host_keys_are_made_once_for_each_node_and_names_cannot_lead_away() -> None:
     workspace = Workspace.create(spec_of())
+    with pytest.raises(NotFoundError, match="no host key of demo-master is pinned yet"):
+        workspace.host_key("demo-master")
+    workspace.prepare(LOCAL, spec_of())
     first = workspace.host_key("demo-master")
     assert first.startswith("ssh-ed25519 ")
+    workspace.prepare(LOCAL, spec_of())
     assert workspace.host_key("demo-master") == first
     assert workspace.host_key("demo-node-1") != first
     for name in ("../../ssh_key", "a/b", "", "-x"):
@@ -125,7 +130,7 @@ def test_host_keys_are_made_once_for_each_node_and_names_cannot_lead_away() -> N
 
 def test_the_log_of_a_run_and_the_journal_know_the_keys() -> None:
     workspace = Workspace.create(spec_of())
-    workspace.host_key("demo-master")
+    workspace.prepare(LOCAL, spec_of())
     secret = (workspace.path / "keys" / "hosts" / "demo-master").read_text().splitlines()[2]
     workspace.journal("early")
     with workspace.run_log("k8s create") as log:

@@ -17,7 +17,7 @@ def no_environment(spec: ClusterSpec) -> dict[str, str]:  # noqa: ARG001
 
 
 def nothing(spec: ClusterSpec) -> tuple[str, ...]:  # noqa: ARG001
-    """Terraform's own refresh sees everything there is to see."""
+    """There is nothing to say; Terraform's own refresh sees everything there is to see."""
     return ()
 
 
@@ -42,7 +42,14 @@ class Provider:
     stopped:      names of machines that are there and do not run; `start` starts them.
     sweep:        removes what still bears the cluster's labels after a destroy, given the tfvars: what a
                   terraform that was killed made and did not write down.
+    required_providers: of Terraform, by name: source and version.
+    provider_arguments: of their provider blocks, by name: Terraform expressions such as `var.region`.
     image_builder: what bakes the image of the nodes, a key of clouder.bake.BUILDERS; empty: nothing does.
+    keeps_machines: the machines are there before the cluster and stay after it: the spec names them, and a
+                  delete takes the cluster off them.
+    host_keys:    (spec, pinned keys by node) -> the public host key of each node, where machines have keys
+                  of their own. None: Clouder makes the keys and the module puts them into the machines.
+    notes:        what the user is told of a spec before anything happens, one line each.
     """
 
     name: str
@@ -58,7 +65,11 @@ class Provider:
     start: Callable[[ClusterSpec, tuple[str, ...]], None] = do_nothing
     sweep: Callable[[ClusterSpec, Mapping[str, Any]], None] = sweep_nothing
     image_builder: str = ""
+    keeps_machines: bool = False
+    host_keys: Callable[[ClusterSpec, Mapping[str, str]], Mapping[str, str]] | None = None
+    notes: Callable[[ClusterSpec], tuple[str, ...]] = nothing
     required_providers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    provider_arguments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def common_tfvars(spec: ClusterSpec) -> dict[str, Any]:
