@@ -173,7 +173,7 @@ def test_a_manifest_in_the_wrong_directory_is_refused(home):
 
 def test_a_removed_checkpoint_is_gone(home):
     shelf = keep()
-    api.remove(CHECKPOINT.id)
+    assert api.remove("counter-2026") == CHECKPOINT.id
     assert list(shelf.path.iterdir()) == []
 
 

@@ -19,7 +19,10 @@ VERSION = re.compile(r"\b\d+(?:\.\d+)+(?:-?(?:rc|alpha|beta)[.\d]*)?")
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """One node: its machine record, and what only a create (certificate) or a restore (the rest) looks at."""
+    """One node: its machine record, and what only a create (certificate) or a restore (the rest) looks at.
+
+    For a restore the versions of runc and the kubelet are "": nothing depends on them.
+    """
 
     machine: Machine
     since: str  # the node's own clock, seconds since 1970

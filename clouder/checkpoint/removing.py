@@ -19,8 +19,8 @@ def _quiet(_: Event) -> None:
     pass
 
 
-def remove(checkpoint_id: str, *, report: Reporter = _quiet) -> None:
-    """Delete a checkpoint; raises ClouderError while a pod that was restored from it is there.
+def remove(checkpoint_id: str, *, report: Reporter = _quiet) -> str:
+    """Delete a checkpoint and return its whole id; raises InUse while a pod restored from it is there.
 
     Nodes that do not answer keep their image; the reporter is told.
     """
@@ -32,6 +32,7 @@ def remove(checkpoint_id: str, *, report: Reporter = _quiet) -> None:
     except ClouderError as error:
         report(Event("", "remove", "Remove images", "note", note=f"an image may stay: {error}"))
     shelf.remove(found_id)
+    return found_id
 
 
 class InUse(ClouderError):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clouder.inventory import Host
     from clouder.step import Reporter
 
+NO_LOG = "CRIU's reason is told when /etc/criu/runc.conf of the node has the line: log-file /var/log/criu.log"
 READY_SECONDS = 120
 FOLLOW_SECONDS = 20
 NOTHING = Answer(0, {}, "")
@@ -193,6 +194,8 @@ def why_not_ready(pod: str, answer: Answer, log: str, *, verb: str = "was restor
     if reason:
         told = f"{told}; CRIU says: {reason.words}"
     advice = reason.advice if reason else reasons.advice("\n".join((*words, *events)))
+    if not advice and "criu failed" in told:
+        advice = NO_LOG
     details = "\n".join((*events, *log.splitlines()[-20:]))
     return NotReadyError(f"pod {pod} {verb} but is not Ready: {told}", fix=advice, details=details)
 

@@ -3,7 +3,8 @@ set -eu
 # shellcheck source=/dev/null
 . ./lib.sh
 
-node_facts
+node_facts criu runc containerd kubelet
+runtime_facts
 criu_check
 # The path in which containerd looks for criu is its own, not that of this shell.
 main=$(systemctl show containerd --property MainPID --value 2>/dev/null) || main=0

@@ -42,7 +42,7 @@ criu_log() {
     fi
 }
 
-# node_facts: what a checkpoint records of a node and what a restore depends on.
+# node_facts PROGRAM...: what a checkpoint records of a node, with the versions of these programs.
 node_facts() {
     say since "$(date +%s)"
     say kernel "$(uname -r)"
@@ -50,11 +50,13 @@ node_facts() {
     grep -m 1 -E '^(model name|CPU part)' /proc/cpuinfo | sed 's/^[^:]*: *//' | give cpu
     grep -m 1 -E '^(flags|Features)' /proc/cpuinfo | sed 's/^[^:]*: *//' | give flags
     if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then say cgroup v2; else say cgroup v1; fi
-    for program in criu runc containerd kubelet; do
+    for program; do
         "$program" --version 2>&1 | give "$program"
     done
-    crictl info 2>/dev/null | give crictl
 }
+
+# runtime_facts: what containerd says of itself.
+runtime_facts() { crictl info 2>/dev/null | give crictl; }
 
 # criu_check: whether CRIU finds in the kernel what it cannot do without.
 criu_check() {
