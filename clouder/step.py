@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from clouder.cluster import Cluster
     from clouder.inventory import Host
 

@@ -85,8 +85,7 @@ RENDERED = {
     )["config.toml"],
     "node/labels.env": lambda: payload.environment(workers.LABEL_NODES.values(target("demo-master"))),
     **{
-        f"addons/{name}.yaml": lambda addon=addon: addon.manifest(cluster())
-        for name, addon in ADDONS.items()
+        f"addons/{name}.yaml": lambda addon=addon: addon.manifest(cluster()) for name, addon in ADDONS.items()
     },
 }
 

@@ -55,7 +55,7 @@ def finish(kind: str, name: str, home: Path) -> None:
     results[-1] = True
 
 
-@pytest.mark.parametrize(("step", "state"), POINTS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("step", "state"), POINTS, ids=str)
 def test_killed_once(step: str, state: str, name: str, home: Path) -> None:
     code, _ = tools.stop_when(*tools.create_args(name, 1), home=home, when=at(step, state), act=tools.kill)
     assert code == -9

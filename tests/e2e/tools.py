@@ -168,7 +168,7 @@ def load(name: str, home: Path) -> Cluster:
 
 
 def leftovers(name: str, volumes: Collection[str] = ()) -> list[str]:
-    """Containers and networks on the engine that are of cluster `name`, and those of `volumes` that are there."""
+    """Containers and networks of cluster `name`, and those of `volumes` that are there."""
     label = f"label=clouder-cluster={name}"
     return [
         *_docker("ps", "-aq", "--filter", label),
