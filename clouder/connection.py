@@ -7,13 +7,11 @@ https://github.com/fabric/fabric/issues/2071 and https://github.com/pyinvoke/inv
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import logging
 import os
 import random
 import secrets
-import socket
 import tarfile
 import tempfile
 import threading
@@ -25,9 +23,11 @@ from typing import TYPE_CHECKING, Any
 import fabric
 import paramiko
 
-from clouder import bootstrap
+from clouder import bootstrap, handshake
 from clouder.bootstrap import Payload
 from clouder.errors import Aborted, AccessError, ClouderError, ConnectionFailed, RemoteError
+from clouder.handshake import BROKEN, private_key, reason
+from clouder.jump import Way
 from clouder.store import private_dir
 
 if TYPE_CHECKING:
@@ -40,16 +40,10 @@ __all__ = ["Connection", "Payload"]
 
 SILENCE = 14.0  # seconds without a sign of life; below 15, so that the report comes within 15
 LOCK_WAIT = 60  # seconds to wait for an earlier run on the same host
-HANDSHAKES = 8  # at a time to one sshd: its MaxStartups drops connections from the 11th on
-ATTEMPT = 10.0  # seconds for one try to connect
 GRACE = 2.0  # seconds to wait for output that a daemon of the finished run holds open
-KEEPALIVE = 30  # seconds; keeps the entry of a NAT gateway alive between two runs
 CHUNK = 32_000  # bytes, one SSH packet
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # else its tracebacks land on the terminal
-
-# What a connection that breaks raises, all through paramiko.
-BROKEN = (OSError, EOFError, paramiko.SSHException)
 
 
 def ignore(line: str) -> None:
@@ -67,10 +61,10 @@ class Connection:
     def __init__(self, host: Host, *, key_file: Path, host_key: str) -> None:
         self.host = host
         self._key_file = key_file
-        self._host_key = _public_key(host, host_key)
+        self._host_key = _pinned(host, host_key)
         self._sudo = host.ssh.user != "root"
         self._closing = threading.Event()
-        self._socket: socket.socket | None = None
+        self._way: Way | None = None
         self._fabric: Any = None
 
     def __enter__(self) -> Connection:
@@ -86,12 +80,15 @@ class Connection:
 
         A wrong host key and a refused login are final and raise at once.
         """
-        key = _private_key(self._key_file)
+        key = private_key(self._key_file)
         self._drop()  # what may be left of an earlier one
         start, pause = time.monotonic(), 0.2
         while True:
             try:
                 return self._connect(key, max(start + deadline - time.monotonic(), 0.1))
+            except ConnectionFailed:  # the bastion's
+                self._drop()
+                raise
             except BROKEN as error:
                 final = self._final(error)
                 self._drop()
@@ -166,52 +163,38 @@ class Connection:
     # Connecting
 
     def _connect(self, key: paramiko.PKey, seconds: float) -> None:
-        turn = _turn(self.host.ssh)
-        if not turn.acquire(timeout=seconds):
-            raise TimeoutError("too many connections to this address are being made")
-        try:
-            self._handshake(key, min(seconds, ATTEMPT))
-        finally:
-            turn.release()
-
-    def _handshake(self, key: paramiko.PKey, seconds: float) -> None:
         address = self.host.ssh
-        self._socket = socket.create_connection((address.host, address.port), timeout=seconds)
-        self._raise_if_closed()
-        # paramiko leaves Nagle's algorithm on, which costs 40 ms for each exec.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with handshake.turn(address.host, address.port, seconds):
+            self._way = Way(address, key)
+            sock = self._way.open(seconds)
+            self._raise_if_closed()
+            self._log_in(sock, key, min(seconds, handshake.ATTEMPT))
+
+    def _log_in(self, sock: Any, key: paramiko.PKey, seconds: float) -> None:
+        address = self.host.ssh
         self._fabric = fabric.Connection(
             address.host,
             user=address.user,
             port=address.port,
             config=_config(),
-            connect_kwargs={
-                "sock": self._socket,
-                "transport_factory": _transport,
-                "pkey": key,
-                "allow_agent": False,
-                "look_for_keys": False,
-                "timeout": seconds,
-                "banner_timeout": seconds,
-                "auth_timeout": seconds,
-            },
+            connect_kwargs={**handshake.login(key, seconds), "sock": sock},
         )
         client = self._fabric.client
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        client.get_host_keys().add(_known_as(address), self._host_key.get_name(), self._host_key)
+        name = handshake.known_as(address.host, address.port)
+        client.get_host_keys().add(name, self._host_key.get_name(), self._host_key)
         self._fabric.open()
-        self._fabric.transport.set_keepalive(KEEPALIVE)
+        self._fabric.transport.set_keepalive(handshake.KEEPALIVE)
 
     def _drop(self) -> None:
         """Cut the connection without waiting for the host, which may be frozen."""
-        sock, connection = self._socket, self._fabric
-        if sock is not None:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        way, connection = self._way, self._fabric
+        if way is not None:
+            way.cut()
         if connection is not None:
             connection.client.close()
-        if sock is not None:
-            sock.close()
+        if way is not None:
+            way.close()
 
     # One exec
 
@@ -290,7 +273,7 @@ class Connection:
     def _final(self, error: Exception) -> ClouderError | None:
         """The error to raise at once, if trying again cannot help."""
         address = self.host.ssh
-        if isinstance(error, (paramiko.BadHostKeyException, paramiko.ssh_exception.IncompatiblePeer)):
+        if isinstance(error, handshake.OTHER_KEY):
             return self._failed(
                 f"shows another host key at {_where(address)} than the pinned one; nothing was sent to it",
                 fix="find out which machine answers there; one that was replaced needs its new key pinned",
@@ -308,7 +291,7 @@ class Connection:
 
     def _unreachable(self, error: Exception, seconds: float) -> ConnectionFailed:
         return self._failed(
-            f"does not answer SSH at {_where(self.host.ssh)} after {seconds:.0f} s: {_reason(error)}",
+            f"does not answer SSH at {_where(self.host.ssh)} after {seconds:.0f} s: {reason(error)}",
             fix="see that the machine runs and that its firewall lets this address in, then run again",
         )
 
@@ -320,7 +303,7 @@ class Connection:
                 f"has shown no sign of life for {watch.silence:.0f} s (frozen, or cut off from the network)",
                 fix="see that the machine runs, then run again: finished steps are not repeated",
             )
-        because = f": {_reason(error)}" if error else ""
+        because = f": {reason(error)}" if error else ""
         return self._failed(
             f"ended the connection before it said how the work went{because}",
             fix="run again: finished steps are not repeated",
@@ -474,44 +457,18 @@ def _replacing(target: Path) -> Iterator[Any]:
         temporary.unlink(missing_ok=True)
 
 
-def _transport(sock: socket.socket, **options: Any) -> paramiko.Transport:
-    """A transport that prefers AES-GCM: paramiko compares the MAC of other ciphers byte by byte in Python."""
-    transport = paramiko.Transport(sock, **options)
-    security = transport.get_security_options()
-    security.ciphers = sorted(security.ciphers, key=lambda name: "gcm" not in name)
-    return transport
-
-
 def _config() -> Any:
     """Settings without fabric's, invoke's or SSH's files; one each, as a connection writes into its own."""
     return fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig())
 
 
-_turns: dict[tuple[str, int], threading.BoundedSemaphore] = {}
-
-
-def _turn(address: Address) -> threading.BoundedSemaphore:
-    """What limits the handshakes in flight to one sshd."""
-    return _turns.setdefault((address.host, address.port), threading.BoundedSemaphore(HANDSHAKES))
-
-
-def _public_key(host: Host, line: str) -> paramiko.PKey:
+def _pinned(host: Host, line: str) -> paramiko.PKey:
     try:
-        kind, data = line.split()[:2]
-        if kind != "ssh-ed25519":
-            raise ValueError(kind)
-        return paramiko.Ed25519Key(data=base64.b64decode(data, validate=True))
-    except (ValueError, paramiko.SSHException) as error:
+        return handshake.public_key(line)
+    except ValueError as error:
         raise ConnectionFailed(
             f"{host.name} has no usable pinned host key: it must be one ssh-ed25519 public key"
         ) from error
-
-
-def _private_key(path: Path) -> paramiko.PKey:
-    try:
-        return paramiko.Ed25519Key.from_private_key_file(str(path))
-    except (OSError, ValueError, paramiko.SSHException) as error:
-        raise AccessError(f"cannot use the SSH key {path}: {_reason(error)}") from error
 
 
 def _safe(path: str) -> str:
@@ -520,15 +477,5 @@ def _safe(path: str) -> str:
     return path
 
 
-def _known_as(address: Address) -> str:
-    return address.host if address.port == 22 else f"[{address.host}]:{address.port}"
-
-
 def _where(address: Address) -> str:
     return f"{address.user}@{address.host}:{address.port}"
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, EOFError) and not str(error):
-        return "the host hung up"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

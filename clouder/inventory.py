@@ -18,7 +18,18 @@ LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 DNS_NAME = re.compile(rf"(?=.{{1,253}}\Z){LABEL}(\.{LABEL})*\Z")
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
 POOL = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?\Z")
+HOST_KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/=]{68}( [ -~]*)?\Z")
 PROVIDER_TEXT = re.compile(r"[A-Za-z0-9._:/@+=-]{0,512}\Z")
+
+
+@dataclass(frozen=True)
+class Bastion:
+    """The host through which SSH goes, with its public host key ("ssh-ed25519 AAAA...")."""
+
+    host: str
+    port: int
+    user: str
+    host_key: str
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,7 @@ class Address:
     host: str
     port: int
     user: str
+    bastion: Bastion | None = None
 
 
 @dataclass(frozen=True)
@@ -109,11 +121,25 @@ def _host(path: str, item: Any) -> Host:
             host=_text(f"{path}.ssh", ssh, "host", _is_host),
             port=_port(f"{path}.ssh", ssh),
             user=_text(f"{path}.ssh", ssh, "user", _matches(USER)),
+            bastion=_bastion(f"{path}.ssh", ssh),
         ),
         private_ip=_text(path, item, "private_ip", _is_ip),
         public_ip=_text(path, item, "public_ip", _is_ip, optional=True),
         provider_id=_text(path, item, "provider_id", _matches(PROVIDER_TEXT), optional=True),
         zone=_text(path, item, "zone", _matches(PROVIDER_TEXT), optional=True),
+    )
+
+
+def _bastion(path: str, ssh: Any) -> Bastion | None:
+    item = _field(path, ssh, "bastion")
+    if item is None:
+        return None
+    path = f"{path}.bastion"
+    return Bastion(
+        host=_text(path, item, "host", _is_host),
+        port=_port(path, item),
+        user=_text(path, item, "user", _matches(USER)),
+        host_key=_text(path, item, "host_key", _matches(HOST_KEY)),
     )
 
 

@@ -113,6 +113,11 @@ class Machine(Model):
     port: Port = SSH_PORT
     host_key: HostKey = ""
 
+    @property
+    def host(self) -> str:
+        """Where its sshd listens."""
+        return self.address
+
 
 class Bastion(Model):
     """The host through which SSH goes; `user@host:port` is short for it."""

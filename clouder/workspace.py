@@ -143,7 +143,7 @@ class Workspace:
         path = self._host_key_file(node)
         return path.with_name(path.name + ".pub")
 
-    def _settle_host_keys(self, provider: Provider, spec: ClusterSpec) -> None:
+    def _settle_host_keys(self, provider: Provider, spec: ClusterSpec, tfvars: Mapping[str, Any]) -> None:
         """A key for each node, which lives as long as the cluster: made here, or what the machine has."""
         nodes = [node.name for node in spec.nodes()]
         if provider.host_keys is None:
@@ -151,7 +151,7 @@ class Workspace:
                 keys.ensure(self._host_key_file(node), node)
             return
         pinned = {node: self.host_key(node) for node in nodes if self._pin(node).exists()}
-        for node, key in provider.host_keys(spec, pinned).items():
+        for node, key in provider.host_keys(spec, tfvars, pinned).items():
             if pinned.get(node) != key:
                 write_private(self._pin(node), f"{key}\n")
 
@@ -206,11 +206,11 @@ class Workspace:
 
         self.save_spec(spec)
         public_key = self._settle_login(spec)
-        self._settle_host_keys(provider, spec)
         with locks.wait_for(self.path.parent.parent / "addresses.lock"):
             values = provider.tfvars(spec, terraform_dir.read_tfvars(self.directory))
             values["ssh_public_key"] = public_key
             terraform_dir.write(self.directory, terraform_dir.files(provider, values))
+        self._settle_host_keys(provider, spec, values)
 
     def plan(self, *, on_event: OnEvent | None = None) -> Plan:
         """What an apply would do, in a plan file that only its owner can read."""

@@ -194,7 +194,7 @@ def test_open_waits_for_a_host_that_still_boots(tmp_path: Path) -> None:
         client = server.connection()
     with ThreadPoolExecutor() as pool, client:
         waiting = pool.submit(client.open, deadline=30)
-        until(lambda: client._socket is None)
+        until(lambda: client._way is None)
         with server:
             waiting.result()
             assert client.run(script("exit 3")) == 3
@@ -223,8 +223,9 @@ def test_open_gives_up_at_its_deadline_and_names_the_host(sshd: Sshd, answers: b
 
 def test_t02_small_packets_do_not_wait_for_an_ack(sshd: Sshd) -> None:
     with opened(sshd) as client:
-        assert client._socket is not None
-        assert client._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert client._way is not None
+        assert client._way._socket is not None
+        assert client._way._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_t03_a_quiet_run_is_waited_for_without_polling(sshd: Sshd) -> None:

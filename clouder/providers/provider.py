@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from clouder.spec import ClusterSpec
+
+
+HostKeys = Callable[["ClusterSpec", Mapping[str, Any], Mapping[str, str]], Mapping[str, str]]
 
 
 def no_environment(spec: ClusterSpec) -> dict[str, str]:  # noqa: ARG001
@@ -47,8 +49,8 @@ class Provider:
     image_builder: what bakes the image of the nodes, a key of clouder.bake.BUILDERS; empty: nothing does.
     keeps_machines: the machines are there before the cluster and stay after it: the spec names them, and a
                   delete takes the cluster off them.
-    host_keys:    (spec, pinned keys by node) -> the public host key of each node, where machines have keys
-                  of their own. None: Clouder makes the keys and the module puts them into the machines.
+    host_keys:    (spec, tfvars, pinned keys by node) -> the public host key of each node, where machines have
+                  keys of their own. None: Clouder makes the keys and the module puts them in.
     notes:        what the user is told of a spec before anything happens, one line each.
     """
 
@@ -66,7 +68,7 @@ class Provider:
     sweep: Callable[[ClusterSpec, Mapping[str, Any]], None] = sweep_nothing
     image_builder: str = ""
     keeps_machines: bool = False
-    host_keys: Callable[[ClusterSpec, Mapping[str, str]], Mapping[str, str]] | None = None
+    host_keys: HostKeys | None = None
     notes: Callable[[ClusterSpec], tuple[str, ...]] = nothing
     required_providers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     provider_arguments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def _bake(cluster: Cluster, report: Reporter) -> Cluster:
     from clouder.bake import BUILDERS
 
-    BUILDERS[cluster.provider.image_builder](cluster, report)
+    if cluster.provider.image_builder:
+        BUILDERS[cluster.provider.image_builder](cluster, report)
     return cluster
 
 
