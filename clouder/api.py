@@ -221,9 +221,7 @@ def remove_checkpoint(checkpoint: str, *, report: Reporter) -> str:
     """Deletes a checkpoint, and its images from the nodes; returns its whole id."""
     from clouder import checkpoint as checkpoints
 
-    found = checkpoints.load(checkpoint)
-    checkpoints.remove(found.id, report=report)
-    return found.id
+    return checkpoints.remove(checkpoint, report=report)
 
 
 def criu_doctor(name: str, *, live: bool = True, report: Reporter) -> list[Finding]:
