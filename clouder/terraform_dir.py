@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TFVARS = "terraform.tfvars.json"
 TEMPLATES = {
     "versions.tf": "versions.tf.j2",
+    "providers.tf": "providers.tf.j2",
     "main.tf": "main.tf.j2",
     "outputs.tf": "outputs.tf.j2",
     "backend.tf": "backend.tf.j2",
@@ -45,8 +46,10 @@ def files(provider: Provider, tfvars: Mapping[str, Any]) -> dict[str, str]:
             cluster=tfvars["cluster_name"],
             first_node=next(iter(tfvars["nodes"]), "node"),
             required_providers=provider.required_providers,
+            provider_arguments=provider.provider_arguments,
         )
         for name, template in TEMPLATES.items()
+        if name != "providers.tf" or provider.provider_arguments
     }
     # The inputs of the directory are those of the module, word for word.
     rendered["variables.tf"] = copied[f"{prefix}/variables.tf"]

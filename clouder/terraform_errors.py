@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clouder.errors import AccessError, ClouderError, TerraformError
+from clouder.providers import aws_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +80,7 @@ KNOWN = (
         "{0}",
         "see `docker ps -a` and `docker network ls`",
     ),
+    *(_known(fault.pattern, fault.kind, fault.message, fault.fix) for fault in aws_errors.FAULTS),
 )
 
 

@@ -220,7 +220,7 @@ class Workspace:
         provider, spec = self._provider(), self.spec()
         terraform = self._terraform(provider, on_event)
         self._init(terraform)
-        self._taint_unfinished(terraform)
+        self._taint_unfinished(provider, terraform)
         path = self.path / "plan"
         gone = self._gone(terraform, provider.missing(spec))
         terraform.cmd("plan", input=False, lock_timeout=LOCK_TIMEOUT, out=str(path), replace=gone, json=FLAG)
@@ -352,25 +352,28 @@ class Workspace:
         terraform.cmd("init", input=False, no_color=FLAG)
         write_private(marker, digest.hexdigest())
 
-    def _taint_unfinished(self, terraform: Terraform) -> None:
-        """What a terraform that was killed left half-made is to be made anew."""
+    def _taint_unfinished(self, provider: Provider, terraform: Terraform) -> None:
+        """What a terraform that was killed left half-made is to be made anew; what it lost is removed."""
+        from clouder import terraform_dir
         from clouder.terraform_process import forget_unfinished, unfinished
 
         addresses = unfinished(self._process_folder)
         if addresses:
-            for address in sorted({*addresses} & {*self._state(terraform)}):
+            held = self._resources(terraform)
+            for address in sorted({*addresses} & {item["address"] for item in held}):
                 terraform.cmd("taint", address, lock_timeout=LOCK_TIMEOUT)
+            ids = frozenset(str(item["values"]["id"]) for item in held if item["values"].get("id"))
+            provider.sweep_orphans(self.spec(), terraform_dir.read_tfvars(self.directory), ids)
             forget_unfinished(self._process_folder)
 
     def _state(self, terraform: Terraform) -> list[str]:
         """Addresses of everything Terraform holds."""
-        values = terraform.ask("show").get("values", {})
-        root = values.get("root_module", {})
-        return [
-            item["address"]
-            for part in (root, *root.get("child_modules", []))
-            for item in part.get("resources", [])
-        ]
+        return [item["address"] for item in self._resources(terraform)]
+
+    def _resources(self, terraform: Terraform) -> list[dict[str, Any]]:
+        """Everything Terraform holds."""
+        root = terraform.ask("show").get("values", {}).get("root_module", {})
+        return [item for part in (root, *root.get("child_modules", [])) for item in part.get("resources", [])]
 
     def _gone(self, terraform: Terraform, missing: tuple[str, ...]) -> list[str]:
         """Full addresses of what the provider misses and Terraform believes in."""

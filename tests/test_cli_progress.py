@@ -15,6 +15,7 @@ import pytest
 
 from clouder.cli.live import Live
 from clouder.cli.progress import JsonLines, Lines, Progress, duration
+from clouder.providers import PROVIDERS
 from clouder.step import Event
 from tests.cli import COMMAND, on_terminal
 
@@ -224,7 +225,7 @@ def test_what_is_missing_is_asked_on_a_terminal(tmp_path: Path) -> None:
     answers = [(b"Name of the cluster", b"Wrong_Name\n"), (b"Provider", b"\n"), (b"Workers", b"7\n")]
     env = {"TERM": "dumb", "CLOUDER_HOME": str(tmp_path / "home")}
     shown, code = on_terminal([*COMMAND, "k8s", "create"], answers, env=env)
-    assert "Provider (local) [local]: " in shown
+    assert f"Provider ({', '.join(PROVIDERS)}) [local]: " in shown
     assert "Workers [2]: " in shown
     assert "error: the spec: name: use 1 to 40" in shown
     assert code == 3

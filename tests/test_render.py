@@ -14,7 +14,7 @@ import jinja2
 import pytest
 
 from clouder import terraform_dir
-from clouder.providers import PROVIDERS
+from clouder.providers import PROVIDERS, aws
 from clouder.providers.local import World, allocate
 from clouder.render import asset, render
 from clouder.spec import parse
@@ -33,7 +33,15 @@ def _local() -> dict[str, Any]:
     return {**values, "ssh_public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGolden clouder-demo"}
 
 
-VALUES = {"local": _local}
+def _aws() -> dict[str, Any]:
+    zones = {size: frozenset({"eu-west-1a", "eu-west-1b"}) for size in ("t3.large", "m7i.xlarge")}
+    data = {**SPEC, "provider": "aws"}
+    data["pools"] = [{"name": "workers", "desired": 2}, {"name": "big", "desired": 1, "size": "m7i.xlarge"}]
+    values = aws.allocate(parse(data), {}, aws.World(zones, ("203.0.113.7/32",)), region="eu-west-1")
+    return {**values, "ssh_public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGolden clouder-demo"}
+
+
+VALUES = {"local": _local, "aws": _aws}
 
 
 def files_of(provider: str) -> dict[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from clouder.errors import SpecError
+from clouder.providers.aws import AWS
 from clouder.providers.local import LOCAL
 from clouder.providers.provider import Provider
 
 __all__ = ["PROVIDERS", "Provider", "provider_of"]
 
-PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (LOCAL,)}
+PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (LOCAL, AWS)}
 
 
 def provider_of(name: str) -> Provider:

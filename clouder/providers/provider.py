@@ -31,6 +31,10 @@ def sweep_nothing(spec: ClusterSpec, tfvars: Mapping[str, Any]) -> None:
     """Terraform's own destroy is enough."""
 
 
+def no_orphans(spec: ClusterSpec, tfvars: Mapping[str, Any], held: frozenset[str]) -> None:
+    """What a killed terraform leaves is in the way of nothing."""
+
+
 @dataclass(frozen=True)
 class Provider:
     """One place where machines come from.
@@ -44,6 +48,7 @@ class Provider:
     stopped:      names of machines that are there and do not run; `start` starts them.
     sweep:        removes what still bears the cluster's labels after a destroy, given the tfvars: what a
                   terraform that was killed made and did not write down.
+    sweep_orphans: the same before a plan after a kill, but for what Terraform holds: their ids.
     required_providers: of Terraform, by name: source and version.
     provider_arguments: of their provider blocks, by name: Terraform expressions such as `var.region`.
     image_builder: what bakes the image of the nodes, a key of clouder.bake.BUILDERS; empty: nothing does.
@@ -66,6 +71,7 @@ class Provider:
     stopped: Callable[[ClusterSpec], tuple[str, ...]] = nothing
     start: Callable[[ClusterSpec, tuple[str, ...]], None] = do_nothing
     sweep: Callable[[ClusterSpec, Mapping[str, Any]], None] = sweep_nothing
+    sweep_orphans: Callable[[ClusterSpec, Mapping[str, Any], frozenset[str]], None] = no_orphans
     image_builder: str = ""
     keeps_machines: bool = False
     host_keys: HostKeys | None = None

@@ -1,0 +1,179 @@
+"""AWS: nodes as EC2 instances in a VPC of the cluster's own, behind network load balancers."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING, Any
+
+from clouder.errors import SpecError
+from clouder.providers import aws_sweep, caller
+from clouder.providers.aws_client import Client
+from clouder.providers.provider import Provider, common_tfvars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from clouder.spec import ClusterSpec
+
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]\Z")
+SIZE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+\Z")
+DEFAULT_SIZE = "t3.large"  # 2 CPUs, 8 GiB: what kubeadm asks of a control plane, with room
+VOLUME_GIB = 40
+MAX_ZONES = 3
+MAX_NODES = 200
+
+
+@dataclass(frozen=True)
+class World:
+    """What AWS and the internet say; empty where nobody had to ask."""
+
+    zones: Mapping[str, frozenset[str]]  # by size: the zones of the region that have it
+    allowed_cidrs: tuple[str, ...]
+
+
+def tfvars(spec: ClusterSpec, previous: Mapping[str, Any]) -> dict[str, Any]:
+    """The Terraform values; asks AWS for the zones of nodes that are new."""
+    region = check_spec(spec, previous)
+    return allocate(spec, previous, look_around(spec, previous, region), region=region)
+
+
+def check_spec(spec: ClusterSpec, previous: Mapping[str, Any] | None = None) -> str:
+    """The region; raises SpecError for what this provider cannot do."""
+    for field, size in _sizes(spec):
+        if size and not SIZE.match(size):
+            raise SpecError(f"{field}: {size} is not an EC2 instance type", fix="write one such as t3.large")
+    if len(spec.nodes()) > MAX_NODES:
+        raise SpecError(f"pools: a cluster on AWS has at most {MAX_NODES} nodes", fix="ask for fewer")
+    region = spec.region or (previous or {}).get("region", "") or _region_of_the_environment()
+    if not region:
+        raise SpecError(
+            "region: none is given, and the environment has none", fix="--region eu-west-1, or set AWS_REGION"
+        )
+    if not REGION.match(region):
+        raise _no_region(region)
+    return region
+
+
+def client(region: str | None = None) -> Client:
+    """AWS in `region`, else in the region of the environment; raises SpecError for one that cannot be."""
+    wanted = region or _region_of_the_environment()
+    if wanted and not REGION.match(wanted):
+        raise _no_region(wanted)
+    return Client(wanted) if wanted else Client()
+
+
+def _no_region(region: str) -> SpecError:
+    return SpecError(
+        f"region: {region} is not a region of AWS", fix="clouder aws regions lists those there are"
+    )
+
+
+def _region_of_the_environment() -> str:
+    """As Terraform reads it; boto3 alone would overlook AWS_REGION."""
+    from clouder.providers.aws_client import region_of_the_profile
+
+    stated = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return stated or region_of_the_profile()
+
+
+def _sizes(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
+    yield "controlPlane.size", spec.control_plane.size
+    for pool in spec.pools:
+        yield f"pools.{pool.name}.size", pool.size
+
+
+def look_around(spec: ClusterSpec, previous: Mapping[str, Any], region: str) -> World:
+    """Asks AWS which zones have the sizes of new nodes, and the internet for this machine's address."""
+    known = previous.get("nodes", {})
+    sizes = {node.size or DEFAULT_SIZE for node in spec.nodes() if node.name not in known}
+    zones = Client(region).zones_of(sorted(sizes)) if sizes else {}
+    return World(zones, tuple(caller.allowed_cidrs(spec, previous)))
+
+
+def allocate(spec: ClusterSpec, previous: Mapping[str, Any], world: World, *, region: str) -> dict[str, Any]:
+    """The Terraform values, given what the world says; what `previous` holds stays where it is."""
+    options = previous.get("options") or {
+        "vpc_cidr": _free_network(spec),
+        "zones": _common_zones(world, region),
+        "volume_gib": VOLUME_GIB,
+        "ami_id": "",
+    }
+    values = common_tfvars(spec)
+    known = previous.get("nodes", {})
+    for number, (name, node) in enumerate(values["nodes"].items()):
+        node["size"] = node["size"] or DEFAULT_SIZE
+        node["zone"] = (
+            known[name]["zone"] if name in known else _zone(node["size"], number, options["zones"], world)
+        )
+    return {**values, "region": region, "allowed_cidrs": list(world.allowed_cidrs), "options": options}
+
+
+def _free_network(spec: ClusterSpec) -> str:
+    inside = (IPv4Network(spec.network.pod_cidr), IPv4Network(spec.network.service_cidr))
+    for number in range(256):
+        network = IPv4Network(f"10.{number}.0.0/16")
+        if not any(network.overlaps(taken) for taken in inside):
+            return str(network)
+    raise SpecError(
+        "network: podCidr and serviceCidr leave no /16 of 10.0.0.0/8 for the machines",
+        fix="make them smaller",
+    )
+
+
+def _common_zones(world: World, region: str) -> list[str]:
+    """Up to three zones that have every size."""
+    for size, zones in world.zones.items():
+        if not zones:
+            raise SpecError(
+                f"{region} has no instance type {size}", fix="choose another size or region, such as t3.large"
+            )
+    common = sorted(frozenset.intersection(*world.zones.values()))
+    if not common:
+        raise SpecError(
+            f"no zone of {region} has all of {', '.join(world.zones)}", fix="choose sizes that one zone has"
+        )
+    return common[:MAX_ZONES]
+
+
+def _zone(size: str, number: int, zones: list[str], world: World) -> str:
+    """Nodes go round the zones."""
+    fitting = [zone for zone in zones if zone in world.zones[size]]
+    if not fitting:
+        raise SpecError(
+            f"the zones of this cluster, {', '.join(zones)}, have no instance type {size}",
+            fix="choose another size",
+        )
+    return fitting[number % len(fitting)]
+
+
+def check_access(spec: ClusterSpec) -> None:
+    """Raise SpecError for a wrong spec, AccessError unless AWS accepts the credentials."""
+    Client(check_spec(spec)).identity()
+
+
+def sweep(spec: ClusterSpec, tfvars: Mapping[str, Any]) -> None:
+    """Remove whatever still bears the tags of this very cluster."""
+    aws_sweep.sweep(Client(tfvars["region"]), spec.name, tfvars["ssh_public_key"])
+
+
+def sweep_orphans(spec: ClusterSpec, tfvars: Mapping[str, Any], held: frozenset[str]) -> None:
+    """The same for what a killed run made and Terraform does not hold: no machine is there twice."""
+    aws_sweep.sweep(Client(tfvars["region"]), spec.name, tfvars["ssh_public_key"], held)
+
+
+AWS = Provider(
+    name="aws",
+    title="AWS (EC2 instances)",
+    default_region="",
+    default_sizes={"master": DEFAULT_SIZE, "node": DEFAULT_SIZE},
+    ssh_user="admin",
+    tfvars=tfvars,
+    check_access=check_access,
+    sweep=sweep,
+    sweep_orphans=sweep_orphans,
+    required_providers={"aws": {"source": "hashicorp/aws", "version": ">= 5.60, < 7.0"}},
+    provider_arguments={"aws": {"region": "var.region"}},
+)
