@@ -341,3 +341,31 @@ def test_what_aws_says_becomes_an_error_with_its_fix(
 
 def test_what_is_not_known_is_left_alone() -> None:
     assert aws_errors.explain("An error occurred (Weather) when calling the Sky operation") is None
+
+
+# The price
+
+
+@pytest.mark.parametrize(
+    ("spec", "line"),
+    [
+        # 3 x (0.0832 + 0.005) + 2 x 0.0225 an hour, 730 hours, and 3 x 40 GiB at 0.08
+        (
+            spec_of(2, region="us-east-1"),
+            "about 236 USD a month; an estimate from prices of 2026-04-17, without traffic and taxes",
+        ),
+        (
+            spec_of(2, region="us-east-1", controlPlane={"size": "x9.huge"}),
+            (
+                "about 175 USD a month; an estimate from prices of 2026-04-17, without traffic and taxes, "
+                "and without 1 x x9.huge, whose price is not known"
+            ),
+        ),
+        (
+            spec_of(region="eu-north-1"),
+            "what it costs is not known: there is no table of prices for eu-north-1",
+        ),
+    ],
+)
+def test_the_price_is_an_estimate_and_says_what_it_does_not_know(spec: ClusterSpec, line: str) -> None:
+    assert aws.AWS.notes(spec) == (line,)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clouder.errors import SpecError
 from clouder.providers import aws_sweep, caller
+from clouder.providers import price as prices
 from clouder.providers.aws_client import Client
 from clouder.providers.provider import Provider, common_tfvars
 
@@ -22,6 +23,7 @@ REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]\Z")
 SIZE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+\Z")
 DEFAULT_SIZE = "t3.large"  # 2 CPUs, 8 GiB: what kubeadm asks of a control plane, with room
 VOLUME_GIB = 40
+LOAD_BALANCERS = 2
 MAX_ZONES = 3
 MAX_NODES = 200
 
@@ -164,6 +166,19 @@ def sweep_orphans(spec: ClusterSpec, tfvars: Mapping[str, Any], held: frozenset[
     aws_sweep.sweep(Client(tfvars["region"]), spec.name, tfvars["ssh_public_key"], held)
 
 
+def price(spec: ClusterSpec) -> str:
+    """What the cluster may cost a month, in one line."""
+    region = check_spec(spec)
+    sizes = [node.size or DEFAULT_SIZE for node in spec.nodes()]
+    found = prices.estimate("aws", region, sizes, disk_gib=VOLUME_GIB, load_balancers=LOAD_BALANCERS)
+    return prices.line(found, region)
+
+
+def notes(spec: ClusterSpec) -> tuple[str, ...]:
+    """The price, told before anything is made."""
+    return (price(spec),)
+
+
 AWS = Provider(
     name="aws",
     title="AWS (EC2 instances)",
@@ -174,6 +189,7 @@ AWS = Provider(
     check_access=check_access,
     sweep=sweep,
     sweep_orphans=sweep_orphans,
+    notes=notes,
     required_providers={"aws": {"source": "hashicorp/aws", "version": ">= 5.60, < 7.0"}},
     provider_arguments={"aws": {"region": "var.region"}},
 )
