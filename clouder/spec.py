@@ -44,6 +44,7 @@ LABEL_KEY = re.compile(
 )
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?\Z")
 MAX_POOL_SIZE = 200
+MAX_HOST_NAME = 63  # one DNS label, RFC 1123
 
 
 def _name(value: str) -> str:
@@ -162,6 +163,12 @@ class ClusterSpec(Model):
             if name in {"master", "node"}:
                 raise ValueError(
                     f"pools: {name} is taken by the nodes Clouder names itself; choose another name"
+                )
+        for node in self.nodes():
+            if len(node.name) > MAX_HOST_NAME:
+                raise ValueError(
+                    f"pools: the node {node.name} has a name of more than {MAX_HOST_NAME} characters;"
+                    " choose a shorter name for the cluster or the pool"
                 )
         return self
 
