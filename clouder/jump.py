@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import paramiko
@@ -85,6 +86,21 @@ class Jump:
         return ConnectionFailed(f"the bastion {where} {problem}", fix=fix, details=details)
 
 
+class _Quiet:
+    """A channel like a socket, which may be closed when the connection under it has gone already."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    def close(self) -> None:
+        """End it; called by a thread of paramiko, which could tell nobody of an error."""
+        with suppress(*handshake.BROKEN):
+            self._channel.close()
+
+
 class Way:
     """A way to the sshd at `address`, straight or over its bastion; `open` raises as Jump does."""
 
@@ -105,7 +121,7 @@ class Way:
         with handshake.turn(bastion.host, bastion.port, seconds):
             self._socket = handshake.connect(bastion.host, bastion.port, attempt)
             self._jump.open(self._socket, attempt)
-        return self._jump.channel(address.host, address.port, attempt)
+        return _Quiet(self._jump.channel(address.host, address.port, attempt))
 
     def cut(self) -> None:
         """End it without waiting for the far end, which may be frozen."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import shlex
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,13 @@ def parse(text: str, request: Payload) -> tuple[str, Line | None]:
     if not marker:
         return text, None
     return output, Line(*[*rest.split(" ", 3), "", "", ""][:4])
+
+
+def against_this_clock(line: Line) -> Line:
+    """A host's clock, just heard, as the fact `clock_off`: the seconds it is ahead of this machine's."""
+    if (line.kind, line.subject) != ("fact", "clock") or not line.word.isdecimal():
+        return line
+    return Line("fact", "clock_off", str(int(line.word) - round(time.time())))
 
 
 def decode(pieces: Iterable[str]) -> str:

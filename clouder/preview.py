@@ -14,7 +14,7 @@ from clouder import bundle as bundles
 from clouder.cluster import Cluster, check
 from clouder.connections import Connections
 from clouder.runlog import RunLog
-from clouder.step import Action, Step, Todo
+from clouder.step import Action, Check, Step, Todo
 from clouder.steps.machines import RENDER
 from clouder.store import private_dir
 from clouder.survey import Failure, Survey, survey
@@ -112,8 +112,8 @@ def _preview(
     plans = tuple(
         _host(complete, host, steps, known, asked.get(host.name)) for host in complete.inventory.hosts
     )
-    here = tuple(part.title for part in workflow.parts if isinstance(part, Action))
-    return Preview(cluster.spec, exists, here, machines, plans, _notes(cluster.spec))
+    here = tuple(part.title for part in workflow.parts if isinstance(part, (Action, Check)))
+    return Preview(cluster.spec, exists, here, machines, plans, _notes(cluster))
 
 
 def _todo(cluster: Cluster, host: Host, steps: Sequence[Step], answer: Survey | Failure | None) -> list[str]:
@@ -159,10 +159,12 @@ def _ask(cluster: Cluster, workflow: Workflow) -> dict[str, Survey | Failure]:
     return {**{item.target.host.name: item for item in surveys}, **{item.host: item for item in failures}}
 
 
-def _notes(spec: ClusterSpec) -> tuple[str, ...]:
+def _notes(cluster: Cluster) -> tuple[str, ...]:
+    spec = cluster.spec
+    told = cluster.provider.notes(spec)
     if _bundle(spec):
-        return ()
-    return (f"there is no bundle for Kubernetes {spec.kubernetes_version} yet; it will be built first",)
+        return told
+    return (*told, f"there is no bundle for Kubernetes {spec.kubernetes_version} yet; it will be built first")
 
 
 def _bundle(spec: ClusterSpec) -> bool:

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clouder.cluster import Cluster, open_cluster
+from clouder.errors import ConnectionFailed, RemoteError
 from clouder.kubeconfig import forget
 from clouder.running import alone, logged
 from clouder.step import Action, Event, Workflow
+from clouder.steps.leaving import RESET
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from clouder.step import Reporter
     from clouder.terraform_event import TerraformEvent
+
+
+REACH_SECONDS = 15.0  # a machine that is off does not come back for a delete
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Removal:
     path: Path
     machines: tuple[str, ...]
     checkpoints: tuple[str, ...]
+    keeps_machines: bool = False
 
 
 def plan_delete(name: str) -> Removal:
@@ -35,17 +41,27 @@ def plan_delete(name: str) -> Removal:
     cluster = open_cluster(name)
     prepared = cluster.outputs or cluster.workspace.directory.exists()  # a killed create leaves no outputs
     machines = tuple(node.name for node in cluster.spec.nodes()) if prepared else ()
+    keeps = cluster.provider.keeps_machines
     kept = tuple(checkpoint.id for checkpoint in listing(name))
-    return Removal(name, cluster.spec.provider, cluster.workspace.path, machines, kept)
+    return Removal(name, cluster.spec.provider, cluster.workspace.path, machines, kept, keeps)
 
 
-def delete(name: str, *, report: Reporter) -> None:
-    """Machines, keys and files; what half a create left goes too."""
+def delete(name: str, *, report: Reporter, force: bool = False) -> None:
+    """Machines, keys and files; what half a create left goes too.
+
+    Machines that stay are freed of the cluster first; with `force` one that cannot be is told and left.
+    """
     from clouder import engine
 
     cluster = open_cluster(name)
     with alone(cluster.workspace, "k8s delete", report):
         with logged(cluster.workspace, "k8s delete", report) as (log, tell):
+            try:
+                engine.run(cluster, LEAVE, report=tell, log=log, patience=REACH_SECONDS)
+            except (ConnectionFailed, RemoteError) as error:
+                if not force:
+                    raise
+                tell(Event("", RESET.name, RESET.title, "note", note=error.message))
             engine.run(cluster, REMOVE, report=tell, log=log)
         forget(name)
         cluster.workspace.remove()
@@ -60,4 +76,5 @@ def _destroy(cluster: Cluster, report: Reporter) -> Cluster:
     return cluster.with_outputs(None)
 
 
+LEAVE = Workflow("leave", (RESET,), again="clouder k8s delete")
 REMOVE = Workflow("remove", (Action("machines", "Remove the machines", _destroy),))

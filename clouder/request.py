@@ -12,7 +12,7 @@ from clouder.spec import MAX_BYTES, load_yaml, parse
 from clouder.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from clouder.spec import ClusterSpec
 
@@ -31,6 +31,13 @@ PLACES = {
     "pod_cidr": ("network", "podCidr"),
     "service_cidr": ("network", "serviceCidr"),
     "allowed_cidr": ("allowedCidrs",),
+    "host": ("hosts",),
+    "endpoint": ("controlPlane", "endpoint"),
+    "ssh_user": ("ssh", "user"),
+    "ssh_key": ("ssh", "keyFile"),
+    "ssh_known_hosts": ("ssh", "hostKeys"),
+    "ssh_trust_on_first_use": ("ssh", "trustOnFirstUse"),
+    "bastion": ("ssh", "bastion"),
 }
 POOL_PLACES = {"workers": "desired", "worker_size": "size"}
 FLAGS = {"workers": "--worker-count", "worker_size": "--worker-size"}
@@ -43,16 +50,62 @@ def resolve(
 
     A flag is laid over the file, over the stored spec where the cluster exists, else over the defaults.
     """
-    given = {flag: value for flag, value in flags.items() if value is not None}
-    if "allowed_cidr" in given:
-        given["allowed_cidr"] = given["allowed_cidr"].split(",")
+    given = {
+        flag: FORMS.get(flag, _as_it_is)(value)
+        for flag, value in flags.items()
+        if _says_something(flag, value)
+    }
     data = _from_file(file, name) if file else _from_name(name, workers)
+    if "host" in given:
+        _forget_sizes(data)
     for flag, value in given.items():
         if flag in PLACES:
             _put(data, PLACES[flag], value)
         else:
             _pool(data, FLAGS[flag])[POOL_PLACES[flag]] = value
     return parse(data, source="the spec" if not file else "standard input" if file == "-" else file)
+
+
+def _says_something(flag: str, value: Any) -> bool:
+    """A flag that can be given many times, or that has no opposite, is empty where it is not given."""
+    return bool(value) if flag in {"host", "ssh_trust_on_first_use"} else value is not None
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _hosts(items: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in items:
+        name, equals, address = item.partition("=")
+        if not equals or name in found:
+            problem = f"{name} is there twice" if equals else f"{item} has no address"
+            raise UsageError(f"--host: {problem}", fix="--host master=10.0.0.1 --host node-1=10.0.0.2")
+        found[name] = address
+    return found
+
+
+def _absolute(path: str) -> str:
+    """As it will be found from any directory later."""
+    return str(Path(path).expanduser().absolute())
+
+
+# What the text of a flag stands for, where it is not the value itself.
+FORMS: dict[str, Callable[[Any], Any]] = {
+    "allowed_cidr": lambda text: text.split(","),
+    "host": _hosts,
+    "ssh_key": _absolute,
+    "ssh_known_hosts": _absolute,
+}
+
+
+def _forget_sizes(data: dict[str, Any]) -> None:
+    """The names of given machines say how large the pools are."""
+    pools = data.get("pools")
+    for pool in pools if isinstance(pools, list) else []:
+        if isinstance(pool, dict):
+            pool.pop("desired", None)
 
 
 def exists(name: str | None) -> bool:

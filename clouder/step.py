@@ -119,11 +119,30 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Workflow:
-    """A named list of actions and steps that reads aloud."""
+class Fault:
+    """Why a host is not fit for what is to be done on it, in one line that begins with its name."""
+
+    host: str
+    problem: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """A look at all hosts before the steps change anything, from what they told: no call of its own."""
 
     name: str
-    parts: tuple[Action | Step, ...]
+    title: str
+    judge: Callable[[tuple[Target, ...], Todo], list[Fault]]
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A named list of actions, checks and steps that reads aloud; `again` is what goes on after a failure."""
+
+    name: str
+    parts: tuple[Action | Check | Step, ...]
+    again: str = "clouder kubeadm setup"
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def _look(
     def hear(text: str) -> None:
         output, line = payload.parse(text, request)
         if line:
-            lines.append(line)
+            lines.append(payload.against_this_clock(line))
         if output:
             log.host(target.host.name).write(output + "\n")
 

@@ -45,6 +45,7 @@ def files(provider: Provider, tfvars: Mapping[str, Any]) -> dict[str, str]:
             module=provider.name,
             cluster=tfvars["cluster_name"],
             first_node=next(iter(tfvars["nodes"]), "node"),
+            given_machines=provider.host_keys is not None,
             required_providers=provider.required_providers,
             provider_arguments=provider.provider_arguments,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clouder.preflight import PREFLIGHT
 from clouder.step import Workflow
 from clouder.steps.control_plane import (
     ALLOW_CHECKPOINT,
@@ -30,6 +31,7 @@ SETUP = Workflow(
     "setup",
     (
         ENSURE_BUNDLE,
+        PREFLIGHT,
         *PREPARE_NODES,
         INIT,
         ALLOW_CHECKPOINT,

@@ -194,7 +194,7 @@ def test_open_waits_for_a_host_that_still_boots(tmp_path: Path) -> None:
         client = server.connection()
     with ThreadPoolExecutor() as pool, client:
         waiting = pool.submit(client.open, deadline=30)
-        until(lambda: client._way is None)
+        until(lambda: client._way is not None)
         with server:
             waiting.result()
             assert client.run(script("exit 3")) == 3

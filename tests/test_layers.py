@@ -25,6 +25,7 @@ LAYERS = [
     ["workspace"],
     ["cluster", "kubeconfig", "contexts", "request"],
     ["addons", "step", "running"],
+    ["preflight"],
     ["payload", "board", "connections", "survey", "lanes"],
     ["engine"],
     ["steps", "checkpoint", "bake"],

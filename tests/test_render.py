@@ -14,7 +14,7 @@ import jinja2
 import pytest
 
 from clouder import terraform_dir
-from clouder.providers import PROVIDERS, aws
+from clouder.providers import PROVIDERS, aws, baremetal
 from clouder.providers.local import World, allocate
 from clouder.render import asset, render
 from clouder.spec import parse
@@ -41,7 +41,17 @@ def _aws() -> dict[str, Any]:
     return {**values, "ssh_public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGolden clouder-demo"}
 
 
-VALUES = {"local": _local, "aws": _aws}
+def _baremetal() -> dict[str, Any]:
+    hosts = {"master": "10.0.0.1", "node-1": "10.0.0.2:2222", "big-1": "10.0.0.3"}
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "G" * 43
+    bastion = {"host": "gate.example.com", "user": "jump", "hostKey": key}
+    ssh = {"user": "ubuntu", "keyFile": "~/.ssh/id_ed25519", "bastion": bastion}
+    data = {"name": "demo", "provider": "baremetal", "hosts": hosts, "ssh": ssh}
+    values = baremetal.tfvars(parse(data), {})
+    return {**values, "ssh_public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGolden clouder-demo"}
+
+
+VALUES = {"local": _local, "aws": _aws, "baremetal": _baremetal}
 
 
 def files_of(provider: str) -> dict[str, str]:

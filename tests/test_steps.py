@@ -14,6 +14,7 @@ from clouder.addons import ADDONS
 from clouder.bundle import Bundle, Lock
 from clouder.cluster import Cluster
 from clouder.providers import PROVIDERS
+from clouder.removal import LEAVE
 from clouder.render import asset
 from clouder.spec import ClusterSpec, parse
 from clouder.step import Late, Step, Target, Todo
@@ -23,7 +24,7 @@ from clouder.workspace import Outputs, Workspace
 from tests.goldens import check
 
 IMAGES = ("registry.k8s.io/pause:3.10.2", "ghcr.io/flannel-io/flannel:v0.28.4")
-STEPS = [part for part in SETUP.parts if isinstance(part, Step)]
+STEPS = [part for part in (*SETUP.parts, *LEAVE.parts) if isinstance(part, Step)]
 CONTAINER = {"container": "yes", "cgroup": "v1", "sys_resource": "no"}
 MACHINE = {"container": "no", "cgroup": "v2", "sys_resource": "yes"}
 LATE = Late({("token", "token"): "abcdef.0123456789abcdef", ("token", "ca-hash"): "sha256:12"}, Todo())

@@ -117,12 +117,16 @@ def use(name: str) -> None:
 @command.command(epilog="\b\nExamples:\n  clouder k8s delete demo\n  clouder k8s delete demo --yes")
 @name_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Also when a machine that is kept cannot be freed of it.")
 @log_format_option
-def delete(name: str, yes: bool) -> None:
-    """Remove a cluster: machines, keys, checkpoints and files."""
+def delete(name: str, yes: bool, force: bool) -> None:
+    """Remove a cluster: machines, keys, checkpoints and files.
+
+    Machines that were there before it are kept; `kubeadm reset` frees them of the cluster.
+    """
     from clouder.cli.making import remove
 
-    remove(name, yes=yes)
+    remove(name, yes=yes, force=force)
 
 
 @command.command(epilog="\b\nExamples:\n  clouder k8s logs demo\n  clouder k8s logs demo --run last")

@@ -56,7 +56,7 @@ def _ask(name: str | None, flags: dict[str, Any], workers: int) -> str | None:
         return name
     if flags["provider"] is None:
         flags["provider"] = _prompt(f"Provider ({', '.join(PROVIDERS)})", str, default=contexts.provider())
-    if flags["workers"] is None:
+    if flags["workers"] is None and not flags["host"]:
         flags["workers"] = _prompt("Workers", int, default=workers)
     return name
 
@@ -119,7 +119,7 @@ def machine_lines(spec: ClusterSpec) -> str:
     )
 
 
-def remove(name: str, *, yes: bool) -> None:
+def remove(name: str, *, yes: bool, force: bool) -> None:
     """Delete a cluster after one plan and one question."""
     from clouder import api
     from clouder.cli.tables import removal_text
@@ -135,5 +135,10 @@ def remove(name: str, *, yes: bool) -> None:
     if not yes and _prompt(f"Type {name} to delete it", str, default="") != name:
         raise Aborted(f"{name} was not deleted", fix=f"clouder k8s delete {name}")
     with telling() as report:
-        api.delete(name, report=report)
-    tell_reader(f"Cluster {name} is gone; nothing of it is left.")
+        api.delete(name, report=report, force=force)
+    left = (
+        "its machines are kept, with the packages and images"
+        if plan.keeps_machines
+        else "nothing of it is left"
+    )
+    tell_reader(f"Cluster {name} is gone; {left}.")

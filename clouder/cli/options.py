@@ -87,6 +87,30 @@ def spec_options(workers: int) -> Callable[[Command], Command]:
             metavar="CIDR[,CIDR]",
             help="Who may reach rented machines.  [default: your own address]",
         ),
+        click.option(
+            "--host",
+            multiple=True,
+            metavar="NAME=ADDRESS[:PORT]",
+            help="A machine that is there (baremetal); masters have names that begin so. Repeat it.",
+        ),
+        click.option(
+            "--endpoint",
+            metavar="HOST[:PORT]",
+            help="Of the API, before such machines.  [default: the master's address]",
+        ),
+        click.option(
+            "--ssh-user", metavar="USER", help="Who logs in to them; needs sudo without a password."
+        ),
+        click.option("--ssh-key", metavar="FILE", help="Private key for it; it is never copied."),
+        click.option("--ssh-known-hosts", metavar="FILE", help="Where their host keys are found."),
+        click.option(
+            "--ssh-trust-on-first-use",
+            is_flag=True,
+            help="Take the host keys they show at first, and pin them.",
+        ),
+        click.option(
+            "--bastion", metavar="[USER@]HOST[:PORT]", help="The way to them goes through this host."
+        ),
     )
 
     def add(command: Command) -> Command:

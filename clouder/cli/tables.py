@@ -102,7 +102,8 @@ def _wrapped(head: str, items: Sequence[str]) -> Iterator[str]:
 def removal_text(plan: Removal) -> str:
     """What a delete would take away."""
     lines = [f"Delete cluster {plan.name} ({plan.provider})"]
-    lines += list(_wrapped("  machines", plan.machines or ("none",)))
+    machines = "kept, but freed of it" if plan.keeps_machines else "machines"
+    lines += list(_wrapped(f"  {machines}", plan.machines or ("none",)))
     if plan.checkpoints:
         lines += list(_wrapped("  checkpoints", plan.checkpoints))
     return "\n".join([*lines, f"  files: {plan.path}, and its entries in kubectl's kubeconfig"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from clouder.errors import SpecError
 from clouder.providers.aws import AWS
+from clouder.providers.baremetal import BAREMETAL
 from clouder.providers.local import LOCAL
 from clouder.providers.provider import Provider
 
 __all__ = ["PROVIDERS", "Provider", "provider_of"]
 
-PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (LOCAL, AWS)}
+PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (LOCAL, AWS, BAREMETAL)}
 
 
 def provider_of(name: str) -> Provider:

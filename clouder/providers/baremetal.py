@@ -107,10 +107,7 @@ def notes(spec: ClusterSpec) -> tuple[str, ...]:
     """That the endpoint never moves, where it is a machine's own, and whose keys are trusted."""
     told = []
     if not spec.control_plane.endpoint:
-        told.append(
-            f"the API is at {endpoint(spec)}, the master's own address, for good; for more control planes "
-            "later give a name or a virtual address with --endpoint"
-        )
+        told.append(f"the API stays at {endpoint(spec)}; if more masters are to come, --endpoint NAME:PORT")
     if _ssh(spec).trust_on_first_use:
         told.append("the host keys that the machines show at first are taken for theirs")
     return tuple(told)

@@ -10,10 +10,12 @@ from clouder.cli import k8s
 from clouder.tasks.calling import call
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from invoke.context import Context
 
 
-@task(positional=["name"], auto_shortflags=False)
+@task(positional=["name"], iterable=["host"], auto_shortflags=False)
 def create(  # noqa: PLR0917 (the flags of the command line, one by one)
     _: Context,
     name: str,
@@ -29,6 +31,13 @@ def create(  # noqa: PLR0917 (the flags of the command line, one by one)
     pod_cidr: str | None = None,
     service_cidr: str | None = None,
     allowed_cidr: str | None = None,
+    host: Sequence[str] | None = None,
+    endpoint: str | None = None,
+    ssh_user: str | None = None,
+    ssh_key: str | None = None,
+    ssh_known_hosts: str | None = None,
+    ssh_trust_on_first_use: bool = False,
+    bastion: str | None = None,
     dry_run: bool = False,
     output: str = "table",
 ) -> None:
@@ -48,6 +57,13 @@ def create(  # noqa: PLR0917 (the flags of the command line, one by one)
         pod_cidr=pod_cidr,
         service_cidr=service_cidr,
         allowed_cidr=allowed_cidr,
+        host=host,
+        endpoint=endpoint,
+        ssh_user=ssh_user,
+        ssh_key=ssh_key,
+        ssh_known_hosts=ssh_known_hosts,
+        ssh_trust_on_first_use=ssh_trust_on_first_use,
+        bastion=bastion,
         dry_run=dry_run,
         output=output,
     )
@@ -78,9 +94,9 @@ def use(_: Context, name: str) -> None:
 
 
 @task(positional=["name"], auto_shortflags=False)
-def delete(_: Context, name: str, yes: bool = False) -> None:
+def delete(_: Context, name: str, yes: bool = False, force: bool = False) -> None:
     """Remove a cluster: machines, keys, checkpoints and files."""
-    call(k8s.delete, name=name, yes=yes)
+    call(k8s.delete, name=name, yes=yes, force=force)
 
 
 @task(positional=["name"], auto_shortflags=False)

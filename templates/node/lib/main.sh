@@ -19,6 +19,14 @@ facts() {
     bounding=$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status)
     if [ $(((0x$bounding >> 24) & 1)) = 1 ]; then say fact sys_resource yes; else say fact sys_resource no; fi
     if systemd-detect-virt --quiet --container; then say fact container yes; else say fact container no; fi
+    say fact machine_id "$(cat /etc/machine-id 2>/dev/null)"
+    say fact hostname "$(uname -n)"
+    device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route) # that of the default route
+    say fact mac "$(cat "/sys/class/net/$device/address" 2>/dev/null)"
+    say fact cpus "$(nproc)"
+    say fact memory "$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)" # MiB
+    say fact disk "$(df -Pm /var/lib | awk 'NR == 2 { print $4 }')"                     # MiB that are free
+    say fact clock "$(date +%s)"
 }
 
 probe_step() {
