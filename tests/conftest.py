@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,9 @@ def _session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for name in PERSONAL:
         patch.delenv(name, raising=False)
     patch.setenv("CLOUDER_CACHE", cache)
+    # Tests that run in the background have these ignored, and every child would inherit that.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
     yield
     patch.undo()

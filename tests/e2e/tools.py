@@ -37,13 +37,18 @@ class Done:
         last = {event["host"]: event["state"] for event in self.events if event["step"] == step}
         return set(last.values())
 
+    def why(self) -> str:
+        """What was said of the failure, in events or as text."""
+        bad = [str(event) for event in self.events if event["state"] in {"failed", "error"}]
+        return "\n".join([*bad, self.errors])
+
 
 def clouder(*args: str, home: Path, check: bool = True) -> Done:
     """Runs clouder to its end."""
     with running(*args, home=home) as process:
         out, err = process.communicate()
     done = _done(process.returncode, out, err)
-    assert not check or done.code == 0, f"clouder {' '.join(args)} ended with {done.code}: {done.errors}"
+    assert not check or done.code == 0, f"clouder {' '.join(args)} ended with {done.code}: {done.why()}"
     return done
 
 
