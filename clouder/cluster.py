@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,11 @@ class Cluster:
 def check(spec: ClusterSpec) -> Provider:
     """The spec's provider, when this version can make such a cluster; raises SpecError otherwise."""
     provider = provider_of(spec.provider)
+    if provider.unproven and os.environ.get("CLOUDER_UNPROVEN") != provider.name:
+        raise SpecError(
+            f"provider: {provider.name} is not finished: {provider.unproven}",
+            fix=f"choose another provider, or try it all the same: CLOUDER_UNPROVEN={provider.name}",
+        )
     if spec.kubernetes_version not in bundles.SUPPORTED:
         raise SpecError(
             f"kubernetesVersion: {spec.kubernetes_version} is not supported",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from clouder.workspace import Outputs
 
 # The provider waits for a minute, whatever AWS says, before it looks at a load balancer for the first time.
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.timeout(420)]
 
 
 @pytest.fixture(scope="module")

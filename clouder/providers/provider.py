@@ -51,6 +51,7 @@ class Provider:
     sweep_orphans: the same before a plan after a kill, but for what Terraform holds: their ids.
     required_providers: of Terraform, by name: source and version.
     provider_arguments: of their provider blocks, by name: Terraform expressions such as `var.region`.
+    unproven:     what was never run on it; until that is empty, making a cluster takes CLOUDER_UNPROVEN=<name>.
     image_builder: what bakes the image of the nodes, a key of clouder.bake.BUILDERS; empty: nothing does.
     keeps_machines: the machines are there before the cluster and stay after it: the spec names them, and a
                   delete takes the cluster off them.
@@ -72,6 +73,7 @@ class Provider:
     start: Callable[[ClusterSpec, tuple[str, ...]], None] = do_nothing
     sweep: Callable[[ClusterSpec, Mapping[str, Any]], None] = sweep_nothing
     sweep_orphans: Callable[[ClusterSpec, Mapping[str, Any], frozenset[str]], None] = no_orphans
+    unproven: str = ""
     image_builder: str = ""
     keeps_machines: bool = False
     host_keys: HostKeys | None = None
