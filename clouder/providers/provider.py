@@ -51,7 +51,7 @@ class Provider:
     sweep_orphans: the same before a plan after a kill, but for what Terraform holds: their ids.
     required_providers: of Terraform, by name: source and version.
     provider_arguments: of their provider blocks, by name: Terraform expressions such as `var.region`.
-    unproven:     what was never run on it; until that is empty, making a cluster takes CLOUDER_UNPROVEN=<name>.
+    unproven:     what was never run on it; while that is not empty, a create takes CLOUDER_UNPROVEN=<name>.
     image_builder: what bakes the image of the nodes, a key of clouder.bake.BUILDERS; empty: nothing does.
     keeps_machines: the machines are there before the cluster and stay after it: the spec names them, and a
                   delete takes the cluster off them.
