@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 USER = "ubuntu"
-IMAGE = "clouder-tests:metal"
+IMAGE = f"clouder-tests:metal-{os.getpid()}"
 SUDOERS = f"/etc/sudoers.d/{USER}"
 SETUP = f"""set -e
 dpkg --install /sudo.deb
@@ -84,6 +84,7 @@ def rack(folder: Path, *names: str) -> Iterator[Rack]:
         for name in names:
             _docker("rm", "--force", "--volumes", f"{prefix}-{name}")
         _docker("network", "rm", prefix)
+        _docker("rmi", image)
 
 
 def _make(rack: Rack, name: str, image: str, folder: Path) -> None:
