@@ -165,8 +165,8 @@ from clouder.step import Event
 def work():
     with telling() as report:
         report(Event("n1", "join", "Join", "start"))
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             time.sleep(60)
         except KeyboardInterrupt:
             print("stopping", flush=True)
