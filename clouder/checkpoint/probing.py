@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 NAMESPACE = "default"
 LABEL = "clouder.dev/probe"
 # The counter names itself by what it remembers: a pod that was restored goes on under its source's name.
-COUNTER = 'i=0; name=$HOSTNAME; while :; do i=$((i+1)); echo "$name $i"; sleep 0.1; done'
-FIRST = 5  # counted before it is frozen
-LAST = 80  # counted when the probe passes: some seconds after the restore, in which a wrong cgroup shows
+# It forks twice a second and no more: on cgroup v1 runc now and then fails to freeze what forks all the time.
+COUNTER = 'i=0; name=$HOSTNAME; while :; do i=$((i+1)); echo "$name $i"; sleep 0.5; done'
+FIRST = 2  # counted before it is frozen
+LAST = 17  # counted when the probe passes: some seconds after the restore, in which a wrong cgroup shows
 WAIT_SECONDS = 25  # twice this is less than a host's lock is waited for, so that the clean-up always comes
 
 
