@@ -11,12 +11,12 @@ from clouder.kubeconfig import forget
 from clouder.running import alone, logged
 from clouder.step import Action, Event, Workflow
 from clouder.steps.leaving import RESET
+from clouder.steps.machines import terraform_events
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from clouder.step import Reporter
-    from clouder.terraform_event import TerraformEvent
 
 
 REACH_SECONDS = 15.0  # a machine that is off does not come back for a delete
@@ -68,11 +68,7 @@ def delete(name: str, *, report: Reporter, force: bool = False) -> None:
 
 
 def _destroy(cluster: Cluster, report: Reporter) -> Cluster:
-    def tell(event: TerraformEvent) -> None:
-        step = f"terraform/{event.address}"
-        report(Event("", step, event.address, event.kind, event.seconds, event.message))
-
-    cluster.workspace.destroy(cluster.provider, on_event=tell)
+    cluster.workspace.destroy(cluster.provider, on_event=terraform_events(report))
     return cluster.with_outputs(None)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from clouder.bundle import Event as BundleEvent
     from clouder.cluster import Cluster
     from clouder.step import Reporter
-    from clouder.workspace import TerraformEvent
+    from clouder.terraform_event import OnEvent, TerraformEvent
 
 
 def _ensure_bundle(cluster: Cluster, report: Reporter) -> Cluster:
@@ -27,12 +27,18 @@ def _render(cluster: Cluster, _: Reporter) -> Cluster:
     return cluster
 
 
-def _apply(cluster: Cluster, report: Reporter) -> Cluster:
-    def tell(event: TerraformEvent) -> None:
-        report(
-            Event("", f"terraform/{event.address}", event.address, event.kind, event.seconds, event.message)
-        )
+def terraform_events(report: Reporter) -> OnEvent:
+    """Tells `report` what terraform does, as steps named `terraform/<address>`."""
 
+    def tell(event: TerraformEvent) -> None:
+        step = f"terraform/{event.address}"
+        report(Event("", step, event.address, event.kind, event.seconds, event.message))
+
+    return tell
+
+
+def _apply(cluster: Cluster, report: Reporter) -> Cluster:
+    tell = terraform_events(report)
     workspace = cluster.workspace
     plan = workspace.plan(on_event=tell)
     workspace.check(plan, force=False)
