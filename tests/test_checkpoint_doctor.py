@@ -171,14 +171,23 @@ def pod(restarts, **state):
         ({"state-probe-to-1": "counted", "pod-probe-to-1": pod(1, running={})}, "fail", "restarts: 1"),
         (
             {
-                "state-probe-to-1": "failed",
+                "state-probe-to-1": "unready",
                 "pod-probe-to-1": pod(0, waiting={"reason": "RunContainerError", "message": "criu failed"}),
                 "log-probe-to-1": "counter 7\ncounter 8\n",
             },
             "fail",
-            "RunContainerError: criu failed (last line: counter 8; restarts: 0)",
+            "RunContainerError: criu failed; it printed counter 7; counter 8 (restarts: 0)",
         ),
-        ({}, "fail", "last line: none"),
+        (
+            {
+                "state-probe-to-1": "silent",
+                "pod-probe-to-1": pod(0, running={}),
+                "log-probe-to-1": "error: too many open files\ncounter 8\n",
+            },
+            "fail",
+            "did not count on within 25 s: error: too many open files; counter 8 (restarts: 0)",
+        ),
+        ({}, "fail", "(no status; not even scheduled); it printed nothing"),
     ],
 )
 def test_a_probe_passes_only_when_the_counter_went_on(given, state, words):

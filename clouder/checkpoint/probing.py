@@ -141,12 +141,11 @@ def _start(run: Run) -> tuple[list[Subject], list[Finding]]:
     answer = run.remote.ask(run.remote.cluster.inventory.leader, "probe-start", values, files)
     subjects, findings = [], []
     for host, name in zip(run.hosts, names, strict=True):
-        if answer.get(f"state-{name}") == "ready":
+        if answer.get(f"state-{name}") == "counted":
             pod = json.loads(answer.get(f"pod-{name}"))
             subjects.append(Subject(pod, "counter", running_id(pod, "counter"), host))
         else:
-            error = why_not_ready(name, answer, "", verb="was started")
-            findings.append(_failed(host.name, "checkpoint", error))
+            findings.append(_failed(host.name, "checkpoint", _stuck(name, answer, "was started")))
     return subjects, findings
 
 
@@ -201,10 +200,20 @@ def judge(pair: Pair, answer: Answer) -> Finding:
     restarts = sum(item["restartCount"] for item in pod.get("status", {}).get("containerStatuses", []))
     if answer.get(f"state-{pair.pod}") == "counted" and not restarts:
         return Finding(pair.target.name, pair.check, "ok", f"counted on to {LAST}")
-    error = why_not_ready(pair.pod, answer, "")
-    last = answer.get(f"log-{pair.pod}").strip().rpartition("\n")[2]
-    told = f"{error.message} (last line: {last or 'none'}; restarts: {restarts})"
+    error = _stuck(pair.pod, answer, "was restored")
+    told = f"{error.message} (restarts: {restarts})"
     return _failed(pair.target.name, pair.check, NotReadyError(told, fix=error.fix))
+
+
+def _stuck(pod: str, answer: Answer, verb: str) -> ClouderError:
+    """Why a counter was not heard of: it is not Ready, or it is and does not count."""
+    log = "; ".join(answer.get(f"log-{pod}").splitlines()) or "nothing"
+    if answer.get(f"state-{pod}") == "silent":
+        return NotReadyError(
+            f"pod {pod} {verb} and Ready, but did not count on within {WAIT_SECONDS} s: {log}"
+        )
+    error = why_not_ready(pod, answer, "", verb=verb, waited=WAIT_SECONDS)
+    return NotReadyError(f"{error.message}; it printed {log}", fix=error.fix)
 
 
 def _clear(run: Run) -> None:

@@ -183,14 +183,17 @@ def _start(remote: Remote, checkpoint: Checkpoint, pod: str, target: Host) -> An
     return answer
 
 
-def why_not_ready(pod: str, answer: Answer, log: str, *, verb: str = "was restored") -> ClouderError:
-    """The error for a restored pod that does not get Ready, from its status, its events and CRIU's log."""
+def why_not_ready(
+    pod: str, answer: Answer, log: str, *, verb: str = "was restored", waited: int = READY_SECONDS
+) -> ClouderError:
+    """The error for a pod that does not get Ready in `waited` s: its status, its events and CRIU's log."""
     found = json.loads(answer.get(f"pod-{pod}") or "{}").get("status", {})
     states = [word for item in found.get("containerStatuses", []) if (word := _state(item))]
     events = [line for line in answer.get(f"events-{pod}").splitlines() if line.strip()]
     words = states or [found["message"]] if found.get("message") else states
     reason = reasons.explain(log.splitlines())
-    told = "; ".join(words) or (events[-1] if events else f"it was not Ready within {READY_SECONDS} s")
+    late = f"it was not Ready within {waited} s{_conditions(found)}"
+    told = "; ".join(words) or (events[-1] if events else late)
     if reason:
         told = f"{told}; CRIU says: {reason.words}"
     advice = reason.advice if reason else reasons.advice("\n".join((*words, *events)))
@@ -198,6 +201,12 @@ def why_not_ready(pod: str, answer: Answer, log: str, *, verb: str = "was restor
         advice = NO_LOG
     details = "\n".join((*events, *log.splitlines()[-20:]))
     return NotReadyError(f"pod {pod} {verb} but is not Ready: {told}", fix=advice, details=details)
+
+
+def _conditions(status: dict[str, Any]) -> str:
+    """Which of the pod's conditions hold, for a pod that says nothing else."""
+    met = [item["type"] for item in status.get("conditions", []) if item["status"] == "True"]
+    return f" ({status.get('phase', 'no status')}; {', '.join(met) or 'not even scheduled'})"
 
 
 def _state(status: dict[str, Any]) -> str:

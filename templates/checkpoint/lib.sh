@@ -67,11 +67,12 @@ criu_check() {
 }
 
 # follow: watches the pod $POD of $NAMESPACE until it is Ready (0), until its container $CONTAINER has failed for a
-# reason that waiting does not mend (1), or for $TIMEOUT seconds (2).
+# reason that waiting does not mend (1), or for $TIMEOUT seconds (2). By its field and not by its name: of a single
+# object kubectl drops what the watch tells first, which is all of it when the pod gets Ready just then.
 follow() {
     pipe=events-$POD
     mkfifo "$pipe"
-    timeout "$TIMEOUT" kubectl get pod "$POD" --namespace "$NAMESPACE" --watch --output "jsonpath={.status.phase}/\
+    timeout "$TIMEOUT" kubectl get pods --field-selector "metadata.name=$POD" --namespace "$NAMESPACE" --watch --output "jsonpath={.status.phase}/\
 {.status.conditions[?(@.type==\"Ready\")].status}/\
 {.status.containerStatuses[?(@.name==\"$CONTAINER\")].state.waiting.reason}{\"\n\"}" >"$pipe" 2>/dev/null &
     watcher=$!
@@ -88,6 +89,20 @@ follow() {
     kill "$watcher" 2>/dev/null || true
     rm -f "$pipe"
     return "$result"
+}
+
+# counts LINE: watches the pod $POD until it is Ready and has printed LINE. Gives state-$POD (counted, unready or silent),
+# the end of what it printed (with what kubectl complained of) as log-$POD, and the pod.
+counts() {
+    if ! follow; then
+        say "state-$POD" unready
+    elif timeout "$TIMEOUT" kubectl logs --namespace "$NAMESPACE" --follow "$POD" 2>"errors-$POD" | grep -m 1 -qxF "$1"; then
+        say "state-$POD" counted
+    else
+        say "state-$POD" silent
+    fi
+    { cat "errors-$POD" 2>/dev/null || true; kubectl logs --namespace "$NAMESPACE" --tail 3 "$POD" 2>&1; } | give "log-$POD"
+    give_pod "$POD"
 }
 
 # give_pod NAME: the pod and its warnings, as pod-NAME and events-NAME.

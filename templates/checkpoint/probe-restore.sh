@@ -7,13 +7,7 @@ kubectl create -f pods.json >/dev/null
 while read -r pod source; do
     (
         export POD="$pod"
-        if follow && timeout "$TIMEOUT" kubectl logs --namespace "$NAMESPACE" --follow "$pod" | grep -m 1 -qxF "$source $LAST"; then
-            say "state-$pod" counted
-        else
-            say "state-$pod" failed
-        fi
-        kubectl logs --namespace "$NAMESPACE" --tail 3 "$pod" 2>&1 | give "log-$pod"
-        give_pod "$pod"
+        counts "$source $LAST"
     ) </dev/null >"answer-$pod" &
 done <list
 wait

@@ -7,12 +7,7 @@ kubectl create -f pods.json >/dev/null
 while read -r pod; do
     (
         export POD="$pod"
-        if follow && timeout "$TIMEOUT" kubectl logs --namespace "$NAMESPACE" --follow "$pod" | grep -m 1 -qxF "$pod $FIRST"; then
-            say "state-$pod" ready
-        else
-            say "state-$pod" failed
-        fi
-        give_pod "$pod"
+        counts "$pod $FIRST"
     ) </dev/null >"answer-$pod" &
 done <list
 wait
