@@ -6,6 +6,7 @@ import base64
 import socket
 import threading
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import paramiko
@@ -40,9 +41,16 @@ def public_key(line: str) -> paramiko.PKey:
 def private_key(path: Path) -> paramiko.PKey:
     """The key in `path`, of any type paramiko knows; raises AccessError."""
     try:
-        return paramiko.PKey.from_path(path)
+        return _loaded(path, path.stat().st_mtime_ns)
     except (OSError, ValueError, TypeError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
         raise AccessError(f"cannot use the SSH key {path}: {reason(error)}") from error
+
+
+@lru_cache(
+    maxsize=8
+)  # one key for all hosts of a cluster, and reading it is a twentieth of a connection's CPU time
+def _loaded(path: Path, _changed: int) -> paramiko.PKey:
+    return paramiko.PKey.from_path(path)
 
 
 def known_host_key(path: Path, host: str, port: int) -> str:
