@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 @task(auto_shortflags=False)
 def lint(c: Context) -> None:
-    """Check style and types."""
-    c.run("ruff check . && ruff format --check . && mypy")
+    """Check style, types and scripts."""
+    c.run("script/test lint")
 
 
 @task(auto_shortflags=False)
 def test(c: Context) -> None:
     """Run the tests that need no cluster."""
-    c.run("pytest -m 'not e2e and not chaos'")
+    c.run("script/test unit")
 
 
 @task(auto_shortflags=False)
 def golden(c: Context) -> None:
     """Write the golden files anew; read the diff before you commit it."""
-    c.run("CLOUDER_UPDATE_GOLDEN=1 pytest -q -k golden")
+    c.run("CLOUDER_UPDATE_GOLDEN=1 script/test unit")
 
 
 for chore in (lint, test, golden):
