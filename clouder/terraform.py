@@ -22,9 +22,10 @@ from clouder.terraform_event import TerraformEvent, ignore
 from clouder.terraform_process import Process, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from clouder.providers.fault import Fault
     from clouder.runlog import RunLog
     from clouder.terraform_event import OnEvent
 
@@ -62,7 +63,7 @@ def _checked(path: str) -> str:
 
 
 class Terraform(python_terraform.Terraform):  # type: ignore[misc]
-    """Runs terraform in one directory; `folder` is where the running process is recorded."""
+    """Runs terraform in one directory; `folder` records the running process, `faults` are the provider's."""
 
     def __init__(
         self,
@@ -70,6 +71,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]
         *,
         folder: Path,
         environment: Mapping[str, str],
+        faults: Sequence[Fault] = (),
         log: RunLog | None = None,
         on_event: OnEvent = ignore,
     ) -> None:
@@ -77,6 +79,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]
         self._directory = directory
         self._folder = folder
         self._environment = _environment(environment)
+        self._faults = faults
         self._log = log
         self._on_event = on_event
         self._process: Process | None = None
@@ -112,12 +115,15 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]
                 fix="run the same command again to go on",
             )
         if process.exit_code:
-            raise explain(self._diagnostics or [Diagnostic(f"terraform {cmd} failed", errors, "")])
+            told = self._diagnostics or [Diagnostic(f"terraform {cmd} failed", errors, "")]
+            raise explain(told, self._faults)
         return 0, "\n".join(lines), ""
 
     def ask(self, cmd: str, *args: str) -> Any:
         """The JSON that `terraform CMD -json` prints; it may hold secrets, so it is not logged."""
-        quiet = Terraform(self._directory, folder=self._folder, environment=self._environment)
+        quiet = Terraform(
+            self._directory, folder=self._folder, environment=self._environment, faults=self._faults
+        )
         answer = quiet.cmd(cmd, *args, json=FLAG)[1]
         try:
             return json.loads(answer)

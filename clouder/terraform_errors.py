@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clouder.errors import AccessError, ClouderError, TerraformError
-from clouder.providers import aws_errors
+from clouder.providers.fault import AGAIN, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-AGAIN = "run the same command again"
 
 
 @dataclass(frozen=True)
@@ -24,75 +22,29 @@ class Diagnostic:
     address: str
 
 
-@dataclass(frozen=True)
-class _Known:
-    pattern: re.Pattern[str]
-    kind: type[ClouderError]
-    message: str  # {0} is the first group of the pattern
-    fix: str
-
-
-def _known(pattern: str, kind: type[ClouderError], message: str, fix: str) -> _Known:
-    return _Known(re.compile(pattern, re.I), kind, message, fix)
-
-
-KNOWN = (
-    _known(
-        r"127\.0\.0\.1:(\d+).*(?:already allocated|already in use)",
-        TerraformError,
-        "port {0} on 127.0.0.1 is taken by another program",
-        f"{AGAIN}: another port is chosen for a node; `ss -ltnp` shows who has {{0}}",
-    ),
-    _known(
-        r"(pool overlaps with other one)",
-        TerraformError,
-        "the network range of the cluster was taken by another Docker network just now",
-        f"{AGAIN}: another range is chosen",
-    ),
-    _known(r"(no space left on device)", AccessError, "the disk is full", f"free some space, then {AGAIN}"),
-    _known(
+# Of terraform itself, whatever the provider.
+FAULTS = (
+    Fault(r"(no space left on device)", "the disk is full", f"free some space, then {AGAIN}", AccessError),
+    Fault(
         r"(error acquiring the state lock)",
-        TerraformError,
         "another terraform works on this cluster's state",
         f"wait for it to end, then {AGAIN}",
-    ),
-    _known(
-        r"(permission denied while trying to connect to the docker)",
-        AccessError,
-        "you may not use Docker's socket",
-        "sudo usermod -aG docker $USER, then log in again",
-    ),
-    _known(
-        r"(cannot connect to the docker daemon|docker does not answer|error during connect)",
-        AccessError,
-        "the Docker engine does not answer",
-        f"start it (systemctl start docker, or script/demo), then {AGAIN}",
-    ),
-    _known(
-        r"(the node image \S+ is not on this engine)",
-        AccessError,
-        "{0}",
-        "clouder bundle build makes it",
-    ),
-    _known(
-        r"clouder: (.* (?:exists already|is not of this cluster).*)",
         TerraformError,
-        "{0}",
-        "see `docker ps -a` and `docker network ls`",
     ),
-    *(_known(fault.pattern, fault.kind, fault.message, fault.fix) for fault in aws_errors.FAULTS),
 )
 
 
-def explain(diagnostics: Sequence[Diagnostic]) -> ClouderError:
-    """The error to raise for a terraform run that failed; a cause we know beats the first of the list."""
+def explain(diagnostics: Sequence[Diagnostic], faults: Sequence[Fault] = ()) -> ClouderError:
+    """The error to raise for a terraform run that failed; a cause we know beats the first of the list.
+
+    `faults` are those of the provider.
+    """
     details = "\n\n".join(_whole(item) for item in diagnostics)
     for item in diagnostics:
-        for known in KNOWN:
-            if found := known.pattern.search(f"{item.summary}\n{item.detail}"):
-                return known.kind(
-                    _at(item, known.message.format(found[1])), fix=known.fix.format(found[1]), details=details
-                )
+        for fault in (*FAULTS, *faults):
+            if (found := fault.find(f"{item.summary}\n{item.detail}")) is not None:
+                message = _at(item, fault.message.format(found))
+                return fault.kind(message, fix=fault.fix.format(found), details=details)
     return TerraformError(_at(diagnostics[0], _reason(diagnostics[0])), fix=AGAIN, details=details)
 
 

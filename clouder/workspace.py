@@ -331,6 +331,7 @@ class Workspace:
                 "TF_VAR_host_keys": json.dumps(host_keys),
                 **provider.environment(self.spec()),
             },
+            faults=provider.faults,
             log=self._log,
             on_event=on_event or ignore,
         )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clouder.errors import AccessError, ClouderError, SpecError, TerraformError
-from clouder.providers import aws, aws_errors, caller
+from clouder.providers import aws, caller, fault
 from clouder.providers.aws import World, allocate
+from clouder.providers.aws_errors import FAULTS
 from clouder.spec import parse
 from clouder.terraform_errors import Diagnostic, explain
 
@@ -332,7 +333,7 @@ SAID: list[tuple[str, type[ClouderError], str, str]] = [
 def test_what_aws_says_becomes_an_error_with_its_fix(
     said: str, kind: type[ClouderError], told: str, fix: str
 ) -> None:
-    for error in (aws_errors.explain(said), explain([Diagnostic("Error", said, "")])):
+    for error in (fault.explain(FAULTS, said), explain([Diagnostic("Error", said, "")], FAULTS)):
         assert type(error) is kind
         with pytest.raises(kind, match=told):
             raise error
@@ -340,7 +341,7 @@ def test_what_aws_says_becomes_an_error_with_its_fix(
 
 
 def test_what_is_not_known_is_left_alone() -> None:
-    assert aws_errors.explain("An error occurred (Weather) when calling the Sky operation") is None
+    assert fault.explain(FAULTS, "An error occurred (Weather) when calling the Sky operation") is None
 
 
 # The price

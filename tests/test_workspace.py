@@ -23,6 +23,7 @@ from clouder.errors import (
 )
 from clouder.plan import Change, Plan
 from clouder.providers.local import LOCAL
+from clouder.providers.local_errors import FAULTS
 from clouder.spec import parse
 from clouder.store import home
 from clouder.terraform_dir import heal_state
@@ -420,7 +421,7 @@ def test_a_state_that_was_cut_off_is_put_back(
 def test_a_diagnostic_becomes_a_cause_and_a_fix(
     summary: str, detail: str, kind: type[Exception], told: str, fix: str
 ) -> None:
-    error = explain([Diagnostic("first", "of many", ""), Diagnostic(summary, detail, WORKER)][-1:])
+    error = explain([Diagnostic(summary, detail, WORKER)], FAULTS)
     assert type(error) is kind
     assert error.message == told
     assert fix in error.fix

@@ -12,6 +12,7 @@ from clouder.errors import SpecError
 from clouder.providers import aws_sweep, caller
 from clouder.providers import price as prices
 from clouder.providers.aws_client import Client
+from clouder.providers.aws_errors import FAULTS
 from clouder.providers.provider import Provider, common_tfvars
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ AWS = Provider(
     sweep=sweep,
     sweep_orphans=sweep_orphans,
     notes=notes,
+    faults=FAULTS,
     required_providers={"aws": {"source": "hashicorp/aws", "version": ">= 5.60, < 7.0"}},
     provider_arguments={"aws": {"region": "var.region"}},
 )

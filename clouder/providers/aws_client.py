@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from clouder.errors import AccessError, NotFoundError
-from clouder.providers import aws_errors
+from clouder.providers.aws_errors import FAULTS
+from clouder.providers.fault import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -153,7 +154,7 @@ def explained() -> Iterator[None]:
     except (exceptions.BotoCoreError, exceptions.ClientError) as error:
         text = f"{type(error).__name__}: {error}"
         raise (
-            aws_errors.explain(text) or AccessError(f"AWS refused: {error}", fix="clouder aws info")
+            explain(FAULTS, text) or AccessError(f"AWS refused: {error}", fix="clouder aws info")
         ) from error
 
 

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from clouder.errors import TerraformError
+from clouder.providers.fault import AGAIN, Fault
 
-from clouder.errors import AccessError, ClouderError, TerraformError
-
-AGAIN = "run the same command again"
 LOG_IN = "aws configure (keys), aws sso login (SSO), or set AWS_PROFILE; then: clouder aws info"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """`pattern` has one group, which stands as {0} in the message."""
-
-    pattern: str
-    message: str
-    fix: str
-    kind: type[ClouderError] = AccessError
-
 
 FAULTS = (
     Fault(
@@ -113,11 +99,3 @@ FAULTS = (
         "see whether the region exists (clouder aws regions), then the network and proxy of this machine",
     ),
 )
-
-
-def explain(text: str) -> ClouderError | None:
-    """The error to raise for what AWS said; None when it is not known."""
-    for fault in FAULTS:
-        if found := re.search(fault.pattern, text, re.I | re.S):
-            return fault.kind(fault.message.format(found[1]), fix=fault.fix, details=text)
-    return None

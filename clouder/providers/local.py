@@ -15,6 +15,7 @@ from zlib import crc32
 
 from clouder.errors import AccessError, SpecError
 from clouder.providers import docker
+from clouder.providers.local_errors import FAULTS
 from clouder.providers.provider import Provider, common_tfvars
 from clouder.render import asset
 from clouder.store import home
@@ -293,5 +294,6 @@ LOCAL = Provider(
     stopped=stopped,
     start=start,
     sweep=sweep,
+    faults=FAULTS,
     image_builder="docker",
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clouder.providers.fault import Fault
     from clouder.spec import ClusterSpec
 
 
@@ -57,6 +58,7 @@ class Provider:
                   delete takes the cluster off them.
     host_keys:    (spec, tfvars, pinned keys by node) -> the public host key of each node, where machines have
                   keys of their own. None: Clouder makes the keys and the module puts them in.
+    faults:       what its tools say when they refuse, and what to do about it.
     notes:        what the user is told of a spec before anything happens, one line each.
     """
 
@@ -78,6 +80,7 @@ class Provider:
     keeps_machines: bool = False
     host_keys: HostKeys | None = None
     notes: Callable[[ClusterSpec], tuple[str, ...]] = nothing
+    faults: tuple[Fault, ...] = ()
     required_providers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     provider_arguments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
