@@ -14,7 +14,7 @@ import jinja2
 import pytest
 
 from clouder import terraform_dir
-from clouder.providers import PROVIDERS, aws, baremetal
+from clouder.providers import PROVIDERS, aws, baremetal, ovh
 from clouder.providers.local import World, allocate
 from clouder.render import asset, render
 from clouder.spec import parse
@@ -51,7 +51,14 @@ def _baremetal() -> dict[str, Any]:
     return {**values, "ssh_public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGolden clouder-demo"}
 
 
-VALUES = {"local": _local, "aws": _aws, "baremetal": _baremetal}
+def _ovh() -> dict[str, Any]:
+    pools = [{"name": "workers", "desired": 2}, {"name": "big", "desired": 1, "size": "c3-16"}]
+    data = {**SPEC, "provider": "ovh", "pools": pools}
+    values = ovh.allocate(parse(data), {}, ("203.0.113.7/32",), region="GRA11")
+    return {**values, "ssh_public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGolden clouder-demo"}
+
+
+VALUES = {"local": _local, "aws": _aws, "ovh": _ovh, "baremetal": _baremetal}
 
 
 def files_of(provider: str) -> dict[str, str]:

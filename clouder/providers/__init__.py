@@ -6,11 +6,12 @@ from clouder.errors import SpecError
 from clouder.providers.aws import AWS
 from clouder.providers.baremetal import BAREMETAL
 from clouder.providers.local import LOCAL
+from clouder.providers.ovh import OVH
 from clouder.providers.provider import Provider
 
 __all__ = ["PROVIDERS", "Provider", "provider_of"]
 
-PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (LOCAL, AWS, BAREMETAL)}
+PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (LOCAL, AWS, OVH, BAREMETAL)}
 
 
 def provider_of(name: str) -> Provider:

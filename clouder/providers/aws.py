@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from clouder.errors import SpecError
-from clouder.providers import aws_sweep, caller
+from clouder.providers import aws_sweep, caller, place
 from clouder.providers import price as prices
 from clouder.providers.aws_client import Client
 from clouder.providers.aws_errors import FAULTS
 from clouder.providers.provider import Provider, common_tfvars
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from clouder.spec import ClusterSpec
 
@@ -45,7 +44,7 @@ def tfvars(spec: ClusterSpec, previous: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_spec(spec: ClusterSpec, previous: Mapping[str, Any] | None = None) -> str:
     """The region; raises SpecError for what this provider cannot do."""
-    for field, size in _sizes(spec):
+    for field, size in place.sizes(spec):
         if size and not SIZE.match(size):
             raise SpecError(f"{field}: {size} is not an EC2 instance type", fix="write one such as t3.large")
     if len(spec.nodes()) > MAX_NODES:
@@ -82,12 +81,6 @@ def _region_of_the_environment() -> str:
     return stated or region_of_the_profile()
 
 
-def _sizes(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
-    yield "controlPlane.size", spec.control_plane.size
-    for pool in spec.pools:
-        yield f"pools.{pool.name}.size", pool.size
-
-
 def look_around(spec: ClusterSpec, previous: Mapping[str, Any], region: str) -> World:
     """Asks AWS which zones have the sizes of new nodes, and the internet for this machine's address."""
     known = previous.get("nodes", {})
@@ -99,7 +92,7 @@ def look_around(spec: ClusterSpec, previous: Mapping[str, Any], region: str) -> 
 def allocate(spec: ClusterSpec, previous: Mapping[str, Any], world: World, *, region: str) -> dict[str, Any]:
     """The Terraform values, given what the world says; what `previous` holds stays where it is."""
     options = previous.get("options") or {
-        "vpc_cidr": _free_network(spec),
+        "vpc_cidr": place.free_network(spec),
         "zones": _common_zones(world, region),
         "volume_gib": VOLUME_GIB,
         "ami_id": "",
@@ -112,18 +105,6 @@ def allocate(spec: ClusterSpec, previous: Mapping[str, Any], world: World, *, re
             known[name]["zone"] if name in known else _zone(node["size"], number, options["zones"], world)
         )
     return {**values, "region": region, "allowed_cidrs": list(world.allowed_cidrs), "options": options}
-
-
-def _free_network(spec: ClusterSpec) -> str:
-    inside = (IPv4Network(spec.network.pod_cidr), IPv4Network(spec.network.service_cidr))
-    for number in range(256):
-        network = IPv4Network(f"10.{number}.0.0/16")
-        if not any(network.overlaps(taken) for taken in inside):
-            return str(network)
-    raise SpecError(
-        "network: podCidr and serviceCidr leave no /16 of 10.0.0.0/8 for the machines",
-        fix="make them smaller",
-    )
 
 
 def _common_zones(world: World, region: str) -> list[str]:
