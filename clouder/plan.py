@@ -9,7 +9,7 @@ from clouder.errors import TerraformError
 from clouder.terraform_errors import node_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
 Action = Literal["create", "update", "replace", "delete"]
@@ -117,13 +117,24 @@ def check(
             f"refused: Terraform's state does not hold {', '.join(forgotten)} any more, which runs",
             fix="bring terraform.tfstate back, or delete the cluster, which finds its machines without it",
         )
+    lost = [change.name for change in refused if change.reason == "replace_by_request"]
+    if lost:
+        raise TerraformError(
+            f"refused: {', '.join(lost)} is gone, and the data of the cluster with it",
+            fix="bring the machine back, or give the cluster up: clouder k8s delete, then create it again",
+            details=_details(refused),
+        )
     if refused:
         names = ", ".join(f"{change.action} {change.name}" for change in refused)
         raise TerraformError(
             f"refused: the plan would {names}, and the cluster would be lost",
             fix="undo the change of the spec; if the cluster may be lost, delete it and create it again",
-            details="\n".join(f"{change.address}: {change.action} {change.reason}" for change in refused),
+            details=_details(refused),
         )
+
+
+def _details(changes: Iterable[Change]) -> str:
+    return "\n".join(f"{change.address}: {change.action} {change.reason}" for change in changes)
 
 
 def _loses(

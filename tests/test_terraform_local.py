@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clouder.cluster import open_cluster
 from clouder.errors import AccessError, Interrupted, TerraformError
+from clouder.steps.machines import CREATE_MACHINES
 from clouder.store import home
 from clouder.terraform_process import settle
 from clouder.workspace import TerraformEvent, Workspace
@@ -105,6 +107,17 @@ def test_a_second_plan_is_empty_and_scaling_touches_one_node_alone(name: str) ->
     assert leftovers(name, gone) == [*ids, f"clouder-{name}"]
 
 
+def test_what_a_kill_after_the_apply_left_unsaid_is_told_by_the_next_run(name: str) -> None:
+    apply(spec_of(name, 1))
+    workspace = Workspace.open(name)
+    (workspace.path / "outputs.json").unlink()
+    cluster = open_cluster(name)
+    with workspace.lock("create"), workspace.run_log("create"):
+        made = CREATE_MACHINES.run(cluster, lambda _: None)
+    assert [host.name for host in made.inventory.hosts] == [f"{name}-master", f"{name}-node-1"]
+    assert workspace.outputs() == made.outputs
+
+
 def test_delete_leaves_nothing(name: str) -> None:
     apply(spec_of(name))
     had = volumes(list(containers(name)))
@@ -161,9 +174,9 @@ def test_a_control_plane_that_is_gone_is_replaced_without_asking_only_before_it_
 
     Workspace.open(name).kubeconfig.touch()
     tinynodes.run("rm", "--force", "--volumes", f"{name}-master")
-    with pytest.raises(TerraformError, match=f"refused: the plan would replace {name}-master") as refused:
+    with pytest.raises(TerraformError, match=f"refused: {name}-master is gone, and the data") as refused:
         apply(spec_of(name))
-    assert "delete it and create it again" in refused.value.fix
+    assert "clouder k8s delete" in refused.value.fix
     assert f"{name}-master" not in containers(name)
     assert apply(spec_of(name), force=True)[0].replaces == (f"{name}-master",)
 

@@ -42,7 +42,8 @@ def _apply(cluster: Cluster, report: Reporter) -> Cluster:
     workspace = cluster.workspace
     plan = workspace.plan(on_event=tell)
     workspace.check(plan, force=False)
-    return cluster.with_outputs(workspace.outputs() if plan.empty else workspace.apply(plan, on_event=tell))
+    # Also when nothing is to do: a run that was killed after Terraform's end has not written the outputs.
+    return cluster.with_outputs(workspace.apply(plan, on_event=tell))
 
 
 ENSURE_BUNDLE = Action("bundle", "Get the bundle", _ensure_bundle)

@@ -34,7 +34,7 @@ def _report() -> Iterator[None]:
         text = "\n".join([stamp, "", "| what | finished with one re-run |", "| --- | --- |", *rows])
         page = PAGE.read_text()
         PAGE.write_text(
-            re.sub(r"(<!-- matrix -->\n).*?(<!-- end matrix -->)", rf"\1{text}\n\2", page, flags=re.S)
+            re.sub(r"(<!-- matrix -->\n).*?(<!-- end matrix -->)", rf"\g<1>{text}\n\g<2>", page, flags=re.S)
         )
 
 
@@ -72,14 +72,35 @@ def test_killed_at_a_random_instant(number: int, name: str, home: Path) -> None:
     finish("SIGKILL at a random instant of create 1+1", name, home)
 
 
-@pytest.mark.parametrize("victim", ["master", "node-1"])
-@pytest.mark.parametrize("step", ["connect", "init", "join", "ready"])
+@pytest.mark.parametrize(
+    ("victim", "step"),
+    [
+        *(("node-1", step) for step in ("connect", "init", "join", "ready")),
+        ("master", "connect"),
+        ("master", "init"),
+    ],
+)
 def test_a_node_container_destroyed(victim: str, step: str, name: str, home: Path) -> None:
-    def destroy(_: object) -> None:
+    destroy(victim, step, name, home)
+    finish("node container destroyed in create 1+1", name, home)
+
+
+@pytest.mark.parametrize("step", ["join", "ready"])
+def test_the_control_plane_destroyed_when_it_had_data(step: str, name: str, home: Path) -> None:
+    destroy("master", step, name, home)
+    done = tools.create(name, 1, home=home, check=False)
+    assert (done.code, "is gone, and the data of the cluster with it" in done.why()) == (6, True), done.why()
+    tools.clouder("k8s", "delete", name, "--yes", home=home)
+    finish("control plane destroyed after init: refused; then delete and create", name, home)
+
+
+def destroy(victim: str, step: str, name: str, home: Path) -> None:
+    """One container of a create goes away for ever at the start of a step."""
+
+    def remove(_: object) -> None:
         docker.run("rm", "--force", "--volumes", f"{name}-{victim}", environment=docker.engine())
 
-    tools.stop_when(*tools.create_args(name, 1), home=home, when=at(step, "start"), act=destroy)
-    finish("node container destroyed in create 1+1", name, home)
+    tools.stop_when(*tools.create_args(name, 1), home=home, when=at(step, "start"), act=remove)
 
 
 @pytest.mark.parametrize("step", ["machines", "init", "join", "ready"])
