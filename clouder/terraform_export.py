@@ -1,4 +1,4 @@
-"""The Terraform of a cluster for a repository of the user's own: no state, no key, no path of this machine."""
+"""The Terraform of a cluster for a repository of the user's own: no state, no key, no local path."""
 
 from __future__ import annotations
 

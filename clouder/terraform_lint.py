@@ -47,7 +47,7 @@ def _terraform(command: str, *args: str, directory: Path) -> Check:
 
 
 def _validate(directory: Path, providers: Path) -> Check:
-    """`validate` needs the providers: those of the workspace where they are there, so that none is fetched."""
+    """`validate` needs the providers: those of the workspace where they are, so that none is fetched."""
     from_here = [f"-plugin-dir={providers}"] if providers.is_dir() else []
     ready = _terraform("init", "-backend=false", "-input=false", "-no-color", *from_here, directory=directory)
     return _terraform("validate", "-no-color", directory=directory) if ready.state == "ok" else ready
