@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from clouder.preview import Preview
     from clouder.status import Row, Status
     from clouder.step import Reporter, Workflow
+    from clouder.terraform_lint import Check
 
 __all__ = [
     "Aborted",
@@ -37,7 +38,9 @@ __all__ = [
     "create_machines",
     "criu_doctor",
     "delete",
+    "export_terraform",
     "kubeconfig",
+    "lint_terraform",
     "list_bundles",
     "list_checkpoints",
     "plan",
@@ -174,6 +177,20 @@ def use(name: str) -> Path:
 def runs(name: str) -> list[Path]:
     """The folders of all runs of a cluster, oldest first."""
     return sorted(path for path in (Workspace.open(name).path / "runs").glob("*/"))
+
+
+def export_terraform(name: str, directory: Path) -> list[str]:
+    """Writes the Terraform of a cluster, without state and secrets; the paths of the files in `directory`."""
+    from clouder.terraform_export import export
+
+    return export(open_cluster(name), directory)
+
+
+def lint_terraform(name: str) -> list[Check]:
+    """What terraform, tflint and checkov say about the Terraform of a cluster."""
+    from clouder.terraform_lint import lint
+
+    return lint(open_cluster(name))
 
 
 def create_checkpoint(

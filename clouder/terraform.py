@@ -52,7 +52,7 @@ def binary() -> str:
 @cache
 def _checked(path: str) -> str:
     done = subprocess.run(
-        [path, "version"], capture_output=True, text=True, check=False, env=_environment({})
+        [path, "version"], capture_output=True, text=True, check=False, env=clean_environment({})
     )
     found = re.search(r"v(\d+)\.(\d+)\.\d+", done.stdout)
     if not found:
@@ -78,7 +78,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]
         super().__init__(working_dir=str(directory), terraform_bin_path=binary())
         self._directory = directory
         self._folder = folder
-        self._environment = _environment(environment)
+        self._environment = clean_environment(environment)
         self._faults = faults
         self._log = log
         self._on_event = on_event
@@ -220,6 +220,7 @@ def _event(data: dict[str, Any]) -> TerraformEvent:
     )
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
+def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
+    """That of this process, without what would change what terraform does; `more` on top."""
     kept = {name: value for name, value in os.environ.items() if not UNWANTED.match(name)}
     return {**kept, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1", **more}

@@ -23,7 +23,7 @@ TEMPLATES = {
     "backend.tf": "backend.tf.j2",
     "README.md": "README.md.j2",
     ".gitignore": "gitignore.j2",
-    ".tflint.hcl": "tflint.hcl.j2",
+    ".tflint.hcl": "tflint.hcl",
 }
 
 

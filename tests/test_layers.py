@@ -29,7 +29,7 @@ LAYERS = [
     ["payload", "board", "connections", "survey", "lanes"],
     ["engine"],
     ["steps", "checkpoint", "bake"],
-    ["workflows", "status", "preview", "doctor", "removal"],
+    ["workflows", "status", "preview", "doctor", "removal", "terraform_export", "terraform_lint"],
     ["api"],
     ["cli", "tasks"],
 ]

@@ -106,6 +106,8 @@ ENDS = [
     ("checkpoint.create demo pod", 4, "there is no cluster 'demo'"),
     ("checkpoint.show nothing", 4, "there is no checkpoint nothing"),
     ("criu.doctor demo --no-live", 4, "there is no cluster 'demo'"),
+    ("terraform.export demo out", 4, "there is no cluster 'demo'"),
+    ("terraform.lint demo", 4, "there is no cluster 'demo'"),
     ("bundle.verify --name=nothing", 4, "there is no bundle nothing"),
 ]
 

@@ -70,6 +70,8 @@ variable "host_keys" {
   sensitive   = true
 }
 
+# One of the inputs that every module has; here there is nothing to do with it but to check it.
+# tflint-ignore: terraform_unused_declarations
 variable "allowed_cidrs" {
   description = "Networks that may reach the cluster; local nodes publish ports on 127.0.0.1 only, so it stays 127.0.0.1/32"
   type        = list(string)
