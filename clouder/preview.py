@@ -136,12 +136,16 @@ def _host(
 
 
 def _with_all_machines(cluster: Cluster) -> Cluster:
-    """The cluster with a made-up address for each machine that is not there yet, so that steps can choose."""
+    """The cluster with a made-up address for each machine that is not there yet, so that steps can choose.
+
+    Machines that leave are there still.
+    """
     there = {host["name"]: host for host in cluster.outputs.hosts} if cluster.outputs else {}
     hosts = [
-        there.get(node.name, _made_up(node, str(FIRST_ADDRESS + number)))
+        there.pop(node.name) if node.name in there else _made_up(node, str(FIRST_ADDRESS + number))
         for number, node in enumerate(cluster.spec.nodes(), start=1)
     ]
+    hosts += there.values()
     return cluster.with_outputs(Outputs(tuple(hosts), f"{FIRST_ADDRESS}:6443", f"{FIRST_ADDRESS}:6443", {}))
 
 

@@ -43,11 +43,13 @@ class Failure:
 def survey(
     cluster: Cluster, steps: Sequence[Step], connections: Connections, report: Reporter, log: RunLog
 ) -> tuple[list[Survey], list[Failure]]:
-    """Asks every host once what it is and what is done on it; changes nothing."""
-    hosts = cluster.inventory.hosts
+    """Asks every host that has a step once what it is and what is done on it; changes nothing."""
+    chosen = {step.name: step.on(cluster) for step in steps}
+    concerned = {host.name for hosts in chosen.values() for host in hosts}
+    hosts = cluster.inventory.where(lambda host: host.name in concerned)
 
     def look(host: Host) -> Survey | Failure:
-        mine = [step for step in steps if step.when is None and host in step.on(cluster)]
+        mine = [step for step in steps if step.when is None and host in chosen[step.name]]
         try:
             return _look(Target(cluster, host), mine, connections, report, log)
         except ClouderError as error:

@@ -42,7 +42,16 @@ def _apply(cluster: Cluster, report: Reporter) -> Cluster:
     workspace = cluster.workspace
     plan = workspace.plan(on_event=tell)
     workspace.check(plan, force=False)
-    return cluster.with_outputs(workspace.outputs() if plan.empty else workspace.apply(plan, on_event=tell))
+    if plan.empty and _told(cluster):
+        return cluster.with_outputs(workspace.outputs())
+    return cluster.with_outputs(workspace.apply(plan, on_event=tell))
+
+
+def _told(cluster: Cluster) -> bool:
+    """Whether the outputs are those of the spec: a run that was killed may have left those of before."""
+    known = cluster.workspace.outputs()
+    names = {host["name"] for host in known.hosts} if known else set()
+    return names == {node.name for node in cluster.spec.nodes()}
 
 
 ENSURE_BUNDLE = Action("bundle", "Get the bundle", _ensure_bundle)
