@@ -126,11 +126,13 @@ def _host(
     cluster: Cluster, host: Host, steps: Sequence[Step], known: Todo, answer: Survey | Failure | None
 ) -> HostPlan:
     def wanted(step: Step) -> bool:
-        if step.when is None:
-            return step.name in known.steps[host.name]
-        return step.when(known) and host in step.on(cluster)
+        if step.when is None and step.name in known.steps[host.name]:
+            return True
+        holds = step.anew(known) if step.when is None else step.when(known)
+        return holds and host in step.on(cluster)
 
-    done = tuple(step.title for step in answer.done) if isinstance(answer, Survey) else ()
+    answered = answer.done if isinstance(answer, Survey) else ()
+    done = tuple(step.title for step in answered if not wanted(step))
     problem = answer.error.message if isinstance(answer, Failure) else ""
     return HostPlan(host.name, tuple(step.title for step in steps if wanted(step)), done, problem)
 

@@ -116,11 +116,14 @@ def _add_conditional(cluster: Cluster, surveys: list[Survey], steps: Sequence[St
     todo = Todo({item.target.host.name: frozenset(step.name for step in item.todo) for item in surveys})
 
     def wanted(step: Step, item: Survey) -> bool:
-        if step.when is None:
-            return step in item.todo
-        return step.when(todo) and item.target.host in step.on(cluster)
+        if step.when is None and step in item.todo:
+            return True
+        holds = step.anew(todo) if step.when is None else step.when(todo)
+        return holds and item.target.host in step.on(cluster)
 
-    return [
-        Survey(item.target, tuple(step for step in steps if wanted(step, item)), item.done)
-        for item in surveys
-    ]
+    found = []
+    for item in surveys:
+        chosen = tuple(step for step in steps if wanted(step, item))
+        done = tuple(step for step in item.done if step not in chosen)
+        found.append(Survey(item.target, chosen, done))
+    return found

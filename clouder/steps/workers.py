@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from clouder.marks import split_taint
 from clouder.render import render
 from clouder.step import Late, Step, Target
-from clouder.steps.control_plane import ignored_preflight
+from clouder.steps.control_plane import ignored_preflight, somebody_joins
 from clouder.steps.select import leader, workers
 
 if TYPE_CHECKING:
@@ -62,4 +62,5 @@ LABEL_NODES = Step(
 WAIT_READY = Step(
     "ready", "Wait until all nodes are Ready", on=leader, values=_names, late_files=_expected, after=("join",)
 )
-REMOVE_TOKENS = Step("tokens", "Remove join tokens", on=leader, after=("join",))
+# Before the run there may be no token, and in the middle of it one that was made for those that join.
+REMOVE_TOKENS = Step("tokens", "Remove join tokens", on=leader, after=("join",), anew=somebody_joins)
