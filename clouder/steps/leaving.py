@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -75,16 +76,19 @@ def who_blocks(cluster: Cluster) -> Iterator[None]:
             raise
         raise RemoteError(
             "\n".join(["nodes that are to leave could not be emptied; nothing was removed", *blocks]),
-            fix=f"let these pods go and type: clouder k8s create {cluster.name}; {_ways_out(cluster.name)}",
+            fix=f"when these pods are gone: clouder k8s create {cluster.name}; {_to_keep(cluster)}",
             details="\n".join(line for line in lines if line.startswith("log: ")),
         ) from error
 
 
-def _ways_out(name: str) -> str:
-    return (
-        f"to lose pods that nothing starts again, or to keep the nodes: "
-        f"clouder k8s update-nodepool {name} POOL with --force, or with --desired as before"
-    )
+def _to_keep(cluster: Cluster) -> str:
+    """The commands that make every pool as large again as it is."""
+    sizes = Counter(host.pool for host in cluster.inventory.workers)
+    pools = sorted({host.pool for host in leaving(cluster)})
+    commands = [
+        f"clouder k8s update-nodepool {cluster.name} {pool} --desired {sizes[pool]}" for pool in pools
+    ]
+    return f"to keep the nodes: {', '.join(commands)}"
 
 
 def _kept_hosts(cluster: Cluster) -> tuple[Host, ...]:
