@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clouder.cli.tables import pools_table, scaling_text
-from clouder.errors import ClouderError, UsageError
+from clouder.errors import ClouderError, RemoteError, UsageError
 from clouder.pools import Edit, edited, rows, values, without
 from clouder.scaling import Scaling
 from clouder.spec import ClusterSpec, NodePool, parse
-from clouder.steps.leaving import Patience, leave, leaving
+from clouder.steps.leaving import Patience, leave, leaving, who_blocks
 from clouder.workspace import Outputs, Workspace
 from tests import goldens
 from tests.cli import run, start
@@ -155,7 +156,7 @@ def test_what_the_nodes_of_a_pool_bear(
 def test_the_highest_numbers_leave_and_nobody_else() -> None:
     there = cluster(spec({**WORKERS, "desired": 12}))
     wanted = cluster(spec({**WORKERS, "desired": 9})).spec
-    left = leaving(type(there)(wanted, there.provider, there.workspace, there.outputs))
+    left = leaving(replace(there, spec=wanted))
     assert [host.name for host in left] == ["demo-node-10", "demo-node-11", "demo-node-12"]
 
 
@@ -290,3 +291,31 @@ def test_pools_and_accelerators_are_completed(words: str, found: str, home: Path
     stored(spec(WORKERS, GPU))
     asked = {"_CLOUDER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     assert start(**asked).stdout.split() == [f"plain,{name}" for name in found.split()]
+
+
+BLOCKED = RemoteError(
+    "demo-master: it failed", details="pod evicted\nblocks: demo-node-2: default/web: why\nlog: /l"
+)
+
+
+def test_a_blocked_drain_names_the_pods_and_the_way_back() -> None:
+    here = cluster(spec({**WORKERS, "desired": 3}))
+    wanted = replace(here, spec=spec({**WORKERS, "desired": 1}))
+    with pytest.raises(RemoteError) as caught, who_blocks(wanted):
+        raise BLOCKED
+    assert caught.value.message.splitlines() == [
+        "nodes that are to leave could not be emptied; nothing was removed",
+        "demo-node-2: default/web: why",
+    ]
+    assert caught.value.fix == (
+        "when these pods are gone: clouder k8s create demo; "
+        "to keep the nodes: clouder k8s update-nodepool demo workers --desired 3"
+    )
+    assert caught.value.details == "log: /l"
+
+
+def test_another_failure_is_told_as_it_is() -> None:
+    error = RemoteError("demo-node-1: no disk", details="no space left")
+    with pytest.raises(RemoteError) as caught, who_blocks(cluster()):
+        raise error
+    assert caught.value is error
