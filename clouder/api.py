@@ -119,7 +119,8 @@ def _same(cluster: Cluster, spec: ClusterSpec) -> Cluster:
     if changed:
         raise SpecError(
             f"cluster {spec.name} exists with another spec\n" + "\n".join(changed),
-            fix=f"go on with the stored spec: clouder k8s create {spec.name}, or take another name",
+            fix=f"go on with the stored spec: clouder k8s create {spec.name}; change its pools with "
+            f"clouder k8s update-nodepool {spec.name} POOL; or take another name",
         )
     return cluster
 
