@@ -11,8 +11,10 @@ from clouder.errors import Aborted, ClouderError, NotFoundError, SpecError, Usag
 from clouder.kubeconfig import merge
 from clouder.removal import Removal, delete, plan_delete
 from clouder.running import running
+from clouder.scaling import Scaling, change_nodepool, nodepools, plan_nodepool, preview_nodepool
 from clouder.spec import ClusterSpec
 from clouder.step import Event
+from clouder.steps.leaving import who_blocks
 from clouder.store import cache
 from clouder.workspace import Workspace
 
@@ -31,7 +33,9 @@ __all__ = [
     "Aborted",
     "BundleRow",
     "Removal",
+    "Scaling",
     "build_bundle",
+    "change_nodepool",
     "clusters",
     "create",
     "create_checkpoint",
@@ -43,8 +47,11 @@ __all__ = [
     "lint_terraform",
     "list_bundles",
     "list_checkpoints",
+    "nodepools",
     "plan",
     "plan_delete",
+    "plan_nodepool",
+    "preview_nodepool",
     "remove_checkpoint",
     "restore_checkpoint",
     "running",
@@ -115,7 +122,8 @@ def _same(cluster: Cluster, spec: ClusterSpec) -> Cluster:
     if changed:
         raise SpecError(
             f"cluster {spec.name} exists with another spec\n" + "\n".join(changed),
-            fix=f"go on with the stored spec: clouder k8s create {spec.name}, or take another name",
+            fix=f"go on with the stored spec: clouder k8s create {spec.name}; change its pools with "
+            f"clouder k8s update-nodepool {spec.name} POOL; or take another name",
         )
     return cluster
 
@@ -140,7 +148,7 @@ def _words(values: Mapping[str, Any], path: str) -> str:
 def _work(cluster: Cluster, workflow: Workflow, command: str, report: Reporter) -> Cluster:
     from clouder import engine
 
-    with running(cluster.workspace, command, report) as (log, tell):
+    with running(cluster.workspace, command, report) as (log, tell), who_blocks(cluster):
         return engine.run(cluster, workflow, report=tell, log=log)
 
 

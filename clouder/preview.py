@@ -126,22 +126,28 @@ def _host(
     cluster: Cluster, host: Host, steps: Sequence[Step], known: Todo, answer: Survey | Failure | None
 ) -> HostPlan:
     def wanted(step: Step) -> bool:
-        if step.when is None:
-            return step.name in known.steps[host.name]
-        return step.when(known) and host in step.on(cluster)
+        if step.when is None and step.name in known.steps[host.name]:
+            return True
+        holds = step.anew(known) if step.when is None else step.when(known)
+        return holds and host in step.on(cluster)
 
-    done = tuple(step.title for step in answer.done) if isinstance(answer, Survey) else ()
+    answered = answer.done if isinstance(answer, Survey) else ()
+    done = tuple(step.title for step in answered if not wanted(step))
     problem = answer.error.message if isinstance(answer, Failure) else ""
     return HostPlan(host.name, tuple(step.title for step in steps if wanted(step)), done, problem)
 
 
 def _with_all_machines(cluster: Cluster) -> Cluster:
-    """The cluster with a made-up address for each machine that is not there yet, so that steps can choose."""
+    """The cluster with a made-up address for each machine that is not there yet, so that steps can choose.
+
+    Machines that leave are there still.
+    """
     there = {host["name"]: host for host in cluster.outputs.hosts} if cluster.outputs else {}
     hosts = [
-        there.get(node.name, _made_up(node, str(FIRST_ADDRESS + number)))
+        there.pop(node.name) if node.name in there else _made_up(node, str(FIRST_ADDRESS + number))
         for number, node in enumerate(cluster.spec.nodes(), start=1)
     ]
+    hosts += there.values()
     return cluster.with_outputs(Outputs(tuple(hosts), f"{FIRST_ADDRESS}:6443", f"{FIRST_ADDRESS}:6443", {}))
 
 

@@ -18,6 +18,7 @@ from pydantic import (
 
 from clouder.errors import SpecError
 from clouder.machines import MASTER, Endpoint, Hosts, Model, Ssh
+from clouder.marks import Labels, Roles, Taints, Xpu, labels_of, taints_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,12 +38,6 @@ RESERVED_NAMES = {
     "default",
     "all",
 }
-# Label keys and values as Kubernetes checks them:
-# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-LABEL_KEY = re.compile(
-    r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?\Z"
-)
-LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?\Z")
 MAX_POOL_SIZE = 200
 MAX_HOST_NAME = 63  # one DNS label, RFC 1123
 
@@ -52,13 +47,6 @@ def _name(value: str) -> str:
         raise ValueError("use 1 to 40 of a-z, 0-9 and -, starting with a letter and not ending with -")
     if value in RESERVED_NAMES:
         raise ValueError(f"{value} is a reserved word; choose another name")
-    return value
-
-
-def _labels(value: dict[str, str]) -> dict[str, str]:
-    for key, text in value.items():
-        if not LABEL_KEY.match(key) or not LABEL_VALUE.match(text):
-            raise ValueError(f"{key}={text} is not a Kubernetes label")
     return value
 
 
@@ -104,10 +92,13 @@ class NodePool(Model):
 
     name: Name = "workers"
     desired: Annotated[int, Field(ge=0, le=MAX_POOL_SIZE, description="How many nodes")] = 2
+    min: Annotated[int, Field(ge=0, le=MAX_POOL_SIZE, description="Never fewer nodes")] = 0
+    max: Annotated[int, Field(ge=0, le=MAX_POOL_SIZE, description="Never more nodes")] = MAX_POOL_SIZE
     size: Annotated[Word, Field(description="Machine size; empty: the provider's default")] = ""
-    labels: Annotated[dict[str, str], AfterValidator(_labels), Field(description="Labels of the nodes")] = (
-        Field(default={})
-    )
+    labels: Labels = Field(default={})
+    roles: Roles = ()
+    taints: Taints = ()
+    xpu: Xpu = ""
 
 
 class Network(Model):
@@ -132,6 +123,7 @@ class Node(Model):
     pool: str
     size: str = ""
     labels: dict[str, str] = Field(default={})
+    taints: tuple[str, ...] = ()
 
 
 class ClusterSpec(Model):
@@ -160,7 +152,7 @@ class ClusterSpec(Model):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"pools: {name} is there twice; give each pool its own name")
-            if name in {"master", "node"}:
+            if name in {"master", "node", "control-plane"}:
                 raise ValueError(
                     f"pools: {name} is taken by the nodes Clouder names itself; choose another name"
                 )
@@ -185,6 +177,13 @@ class ClusterSpec(Model):
             )
         pools = [_sized(pool, self._workers(pool)) for pool in self.pools]
         return self.model_copy(update={"pools": tuple(pools)})
+
+    @model_validator(mode="after")
+    def _pools_in_bounds(self) -> ClusterSpec:
+        """After the hosts were counted: only then `desired` is what it will be."""
+        if faults := [fault for pool in self.pools for fault in _out_of_bounds(pool)]:
+            raise ValueError("\n".join(faults))
+        return self
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -230,8 +229,7 @@ class ClusterSpec(Model):
             if name.startswith(MASTER):
                 yield Node(name=full, role="master", pool="control-plane", size=self.control_plane.size)
             else:
-                pool = self._pool(name)
-                yield Node(name=full, role="node", pool=pool.name, size=pool.size, labels=pool.labels)
+                yield _node(full, self._pool(name))
 
 
 def _sized(pool: NodePool, hosts: list[str]) -> NodePool:
@@ -242,12 +240,31 @@ def _sized(pool: NodePool, hosts: list[str]) -> NodePool:
     return pool.model_copy(update={"desired": len(hosts)})
 
 
+def _out_of_bounds(pool: NodePool) -> Iterator[str]:
+    path = f"pools.{pool.name}"
+    if pool.min > pool.max:
+        yield f"{path}.min: {pool.min} is more than max, {pool.max}; lower min or raise max"
+    elif pool.desired < pool.min:
+        yield f"{path}.desired: {pool.desired} is less than min, {pool.min}; raise desired or lower min"
+    elif pool.desired > pool.max:
+        yield f"{path}.desired: {pool.desired} is more than max, {pool.max}; lower desired or raise max"
+
+
 def _pool_nodes(cluster: str, pool: NodePool) -> Iterator[Node]:
     stem = "node" if pool.name == "workers" else pool.name
     for number in range(1, pool.desired + 1):
-        yield Node(
-            name=f"{cluster}-{stem}-{number}", role="node", pool=pool.name, size=pool.size, labels=pool.labels
-        )
+        yield _node(f"{cluster}-{stem}-{number}", pool)
+
+
+def _node(name: str, pool: NodePool) -> Node:
+    return Node(
+        name=name,
+        role="node",
+        pool=pool.name,
+        size=pool.size,
+        labels=labels_of(pool.labels, pool.roles, pool.xpu),
+        taints=taints_of(pool.taints, pool.xpu),
+    )
 
 
 def parse(data: Mapping[str, Any], *, source: str = "spec") -> ClusterSpec:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clouder.errors import ClouderError
+from clouder.inventory import natural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -122,7 +123,10 @@ def read(cluster: Cluster) -> Status:
     spec, name = cluster.spec, cluster.name
     machines, problems = _look(cluster) if cluster.outputs else ((), ["there are no machines"])
     found = {machine.name for machine in machines}
-    problems += [f"{node.name} was not made" for node in spec.nodes() if machines and node.name not in found]
+    wanted = {node.name for node in spec.nodes()}
+    if machines:
+        problems += [f"{node} was not made" for node in sorted(wanted - found, key=natural)]
+        problems += [f"{node} is to leave and is still there" for node in sorted(found - wanted, key=natural)]
     return Status(
         name=name,
         provider=spec.provider,

@@ -70,13 +70,18 @@ def _ignore(_: Cluster, __: str, ___: str) -> None:
     return None
 
 
+def _never(_: Todo) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Step:
     """One thing to do on some hosts: `templates/node/<name>.sh` with `probe`, `apply` and `verify`.
 
     A step is done on a host when its marker holds the hash of `values` and `files` and its probe passes. With
     `once` any marker will do: what kubeadm made is never made again because a template changed. A step with
-    `when` leaves no marker: it is done whenever `when` says so (a join token, a fetched kubeconfig).
+    `when` leaves no marker: it is done whenever `when` says so (a join token, a fetched kubeconfig). One with
+    `anew` is also done when that holds, whatever its probe said: another step of this run will undo it.
     """
 
     name: str
@@ -91,6 +96,7 @@ class Step:
     after: tuple[str, ...] = ()
     once: bool = False
     when: Callable[[Todo], bool] | None = None
+    anew: Callable[[Todo], bool] = _never
 
     def fingerprint(self, target: Target) -> str:
         """sha256 of everything the step's result depends on."""

@@ -43,11 +43,13 @@ class Failure:
 def survey(
     cluster: Cluster, steps: Sequence[Step], connections: Connections, report: Reporter, log: RunLog
 ) -> tuple[list[Survey], list[Failure]]:
-    """Asks every host once what it is and what is done on it; changes nothing."""
-    hosts = cluster.inventory.hosts
+    """Asks every host that has a step once what it is and what is done on it; changes nothing."""
+    chosen = {step.name: step.on(cluster) for step in steps}
+    concerned = {host.name for hosts in chosen.values() for host in hosts}
+    hosts = cluster.inventory.where(lambda host: host.name in concerned)
 
     def look(host: Host) -> Survey | Failure:
-        mine = [step for step in steps if step.when is None and host in step.on(cluster)]
+        mine = [step for step in steps if step.when is None and host in chosen[step.name]]
         try:
             return _look(Target(cluster, host), mine, connections, report, log)
         except ClouderError as error:
@@ -114,11 +116,14 @@ def _add_conditional(cluster: Cluster, surveys: list[Survey], steps: Sequence[St
     todo = Todo({item.target.host.name: frozenset(step.name for step in item.todo) for item in surveys})
 
     def wanted(step: Step, item: Survey) -> bool:
-        if step.when is None:
-            return step in item.todo
-        return step.when(todo) and item.target.host in step.on(cluster)
+        if step.when is None and step in item.todo:
+            return True
+        holds = step.anew(todo) if step.when is None else step.when(todo)
+        return holds and item.target.host in step.on(cluster)
 
-    return [
-        Survey(item.target, tuple(step for step in steps if wanted(step, item)), item.done)
-        for item in surveys
-    ]
+    found = []
+    for item in surveys:
+        chosen = tuple(step for step in steps if wanted(step, item))
+        done = tuple(step for step in item.done if step not in chosen)
+        found.append(Survey(item.target, chosen, done))
+    return found

@@ -12,6 +12,7 @@ from clouder.steps.control_plane import (
     INSTALL_FLANNEL,
 )
 from clouder.steps.image import BAKE_IMAGE
+from clouder.steps.leaving import Patience, leave
 from clouder.steps.machines import CREATE_MACHINES, ENSURE_BUNDLE, RENDER
 from clouder.steps.node import (
     BASE,
@@ -25,7 +26,11 @@ from clouder.steps.workers import JOIN, LABEL_NODES, REMOVE_TOKENS, WAIT_READY
 
 PREPARE_NODES = (BASE, INSTALL_PACKAGES, CONFIGURE_CONTAINERD, CONFIGURE_CRIU, IMPORT_IMAGES)
 
-MACHINES = Workflow("machines", (ENSURE_BUNDLE, BAKE_IMAGE, RENDER, CREATE_MACHINES))
+
+def machines(patience: Patience) -> Workflow:
+    """The machines as the spec wants them; those of nodes that leave go after they were emptied."""
+    return Workflow("machines", (ENSURE_BUNDLE, BAKE_IMAGE, *leave(patience), RENDER, CREATE_MACHINES))
+
 
 SETUP = Workflow(
     "setup",
@@ -46,4 +51,12 @@ SETUP = Workflow(
     ),
 )
 
-APPLY = Workflow("apply", (*MACHINES.parts, *SETUP.parts[1:]))
+
+def apply(patience: Patience) -> Workflow:
+    """Everything: create, scale and repair are the same list."""
+    parts = (*machines(patience).parts, *SETUP.parts[1:])
+    return Workflow("apply", parts, again="clouder k8s create")
+
+
+MACHINES = machines(Patience())
+APPLY = apply(Patience())

@@ -268,3 +268,17 @@ def test_a_failed_action_stops_the_workflow(runner: Runner) -> None:
     with pytest.raises(ClouderError, match="no"):
         runner.run(Action("act", "Act", act), step("join", workers))
     assert runner.states("join") == {}
+
+
+def test_a_step_is_done_anew_when_another_will_undo_it(runner: Runner) -> None:
+    clean = step("clean", leader, TOUCH, values=directory, anew=lambda todo: bool(todo.hosts("join")))
+    runner.run(clean)
+    runner.run(clean, step("join", workers, text=TOUCH, values=directory))
+    assert runner.states("clean") == {"node-1": "ok"}
+    runner.run(clean, step("join", workers, text=TOUCH, values=directory))
+    assert runner.states("clean") == {"node-1": "done"}
+
+
+def test_a_host_without_a_step_is_not_asked(runner: Runner) -> None:
+    runner.run(step("there", workers))
+    assert set(runner.states("connect")) == {"node-2", "node-3"}

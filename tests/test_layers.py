@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "clouder"
 # A module may import from its own row and from the rows above it.
 LAYERS = [
     ["errors", "machines"],
+    ["marks"],
     ["spec", "store"],
     ["render", "keys", "locks", "runlog", "admin_conf", "bootstrap"],
     ["bundle", "nodeimage", "inventory"],
@@ -23,13 +24,14 @@ LAYERS = [
     ["providers", "connection"],
     ["plan", "terraform_event", "terraform_errors", "terraform_process", "terraform", "terraform_dir"],
     ["workspace"],
-    ["cluster", "kubeconfig", "contexts", "request"],
+    ["cluster", "kubeconfig", "contexts", "request", "pools"],
     ["addons", "step", "running"],
     ["preflight"],
     ["payload", "board", "connections", "survey", "lanes"],
     ["engine"],
     ["steps", "checkpoint", "bake"],
     ["workflows", "status", "preview", "doctor", "removal", "terraform_export", "terraform_lint"],
+    ["scaling"],
     ["api"],
     ["cli", "tasks"],
 ]
@@ -45,7 +47,7 @@ HOMES = {
     "invoke": {"connection", "tasks"},
     "jinja2": {"render"},
     "paramiko": {"connection", "handshake", "jump"},
-    "pydantic": {"machines", "spec"},
+    "pydantic": {"machines", "marks", "spec"},
     "python_terraform": {"terraform"},
     "rich": {"cli"},
     "yaml": {"spec", "admin_conf", "kubeconfig", "contexts", "cli", "checkpoint"},

@@ -195,7 +195,7 @@ def test_a_version_without_quotes_is_explained() -> None:
 
 
 names = st.from_regex(NAME, fullmatch=True).filter(
-    lambda name: name not in RESERVED_NAMES | {"master", "node"} and len(name) < 20
+    lambda name: name not in RESERVED_NAMES | {"master", "node", "control-plane"} and len(name) < 20
 )
 specs = st.fixed_dictionaries(
     {"name": names},

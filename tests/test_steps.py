@@ -19,12 +19,12 @@ from clouder.render import asset
 from clouder.spec import ClusterSpec, parse
 from clouder.step import Late, Step, Target, Todo
 from clouder.steps import control_plane, node, workers
-from clouder.workflows import APPLY, SETUP
+from clouder.workflows import APPLY
 from clouder.workspace import Outputs, Workspace
 from tests.goldens import check
 
 IMAGES = ("registry.k8s.io/pause:3.10.2", "ghcr.io/flannel-io/flannel:v0.28.4")
-STEPS = [part for part in (*SETUP.parts, *LEAVE.parts) if isinstance(part, Step)]
+STEPS = [part for part in (*APPLY.parts, *LEAVE.parts) if isinstance(part, Step)]
 CONTAINER = {"container": "yes", "cgroup": "v1", "sys_resource": "no"}
 MACHINE = {"container": "no", "cgroup": "v2", "sys_resource": "yes"}
 LATE = Late({("token", "token"): "abcdef.0123456789abcdef", ("token", "ca-hash"): "sha256:12"}, Todo())

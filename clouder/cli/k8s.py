@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from clouder.cli import nodepools
 from clouder.cli.groups import Group
 from clouder.cli.options import log_format_option, name_argument, output_option, spec_options
 from clouder.cli.root import MODULES
@@ -16,6 +17,10 @@ NOT_HEALTHY = 9
 @click.group("k8s", cls=Group, help=MODULES["k8s"])
 def command() -> None:
     """Holds the commands below."""
+
+
+for nodepool_command in nodepools.COMMANDS:
+    command.add_command(nodepool_command)
 
 
 @command.command(

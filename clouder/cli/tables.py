@@ -9,7 +9,8 @@ from clouder.cli.output import table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from clouder.api import Removal
+    from clouder.api import Removal, Scaling
+    from clouder.pools import PoolRow
     from clouder.preview import HostPlan, Preview
     from clouder.status import Status
 
@@ -107,3 +108,47 @@ def removal_text(plan: Removal) -> str:
     if plan.checkpoints:
         lines += list(_wrapped("  checkpoints", plan.checkpoints))
     return "\n".join([*lines, f"  files: {plan.path}, and its entries in kubectl's kubeconfig"])
+
+
+VERBS = {"create": "Add node pool", "update": "Change node pool", "delete": "Remove node pool"}
+
+
+def scaling_text(scaling: Scaling, *, notes: bool = True) -> str:
+    """What a change of a pool comes to."""
+    from clouder.pools import changes
+
+    spec, pool = scaling.spec, scaling.after
+    lines = [f"{VERBS[scaling.edit.verb]} {pool.name} of cluster {spec.name} ({spec.provider})"]
+    for name, before, after in changes(scaling.before, pool):
+        lines.append(f"  {name}: {before} -> {after}" if before else f"  {name}: {after}")
+    if scaling.joins:
+        lines += _wrapped("  new", scaling.joins)
+    if scaling.leaves:
+        lines += _wrapped("  drained, then destroyed", scaling.leaves)
+    if len(lines) == 1:
+        lines.append("  as it is in the spec; what is not done yet is done")
+    return "\n".join([*lines, *(f"  note: {note}" for note in scaling.notes if notes)])
+
+
+def pools_table(rows: Sequence[PoolRow]) -> str:
+    """The pools of a cluster."""
+    from clouder.pools import shown
+
+    columns = {
+        "POOL": "name",
+        "SIZE": "size",
+        "DESIRED": "desired",
+        "MIN": "min",
+        "MAX": "max",
+        "MACHINES": "machines",
+        "ROLES": "roles",
+        "LABELS": "labels",
+        "TAINTS": "taints",
+        "XPU": "xpu",
+    }
+    texts = [{field: getattr(row, field) for field in columns.values()} for row in rows]
+    for text in texts:
+        text.update(
+            {field: shown(text[field]) if text[field] else "" for field in ("roles", "labels", "taints")}
+        )
+    return table(texts, columns)

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 from clouder.addons import ADDONS
 from clouder.render import asset, render
-from clouder.step import Late, Step, Target
+from clouder.step import Late, Step, Target, Todo
 from clouder.steps.select import leader
 
 if TYPE_CHECKING:
     from clouder.cluster import Cluster
+
+
+def somebody_joins(todo: Todo) -> bool:
+    """Whether a machine is still to become a node."""
+    return bool(todo.hosts("join"))
 
 
 def ignored_preflight(facts: dict[str, str]) -> str:
@@ -62,13 +67,7 @@ def _token_files(_: Target, late: Late) -> dict[str, bytes]:
 
 INIT = Step("init", "Initialise the control plane", on=leader, files=_init_files, once=True)
 ALLOW_CHECKPOINT = Step("rbac", "Allow checkpoints", on=leader, files=_rbac_files)
-CREATE_TOKEN = Step(
-    "token",
-    "Make a join token",
-    on=leader,
-    late_files=_token_files,
-    when=lambda todo: bool(todo.hosts("join")),
-)
+CREATE_TOKEN = Step("token", "Make a join token", on=leader, late_files=_token_files, when=somebody_joins)
 FETCH_KUBECONFIG = Step(
     "kubeconfig", "Fetch the kubeconfig", on=leader, values=_fetched, receive=_save_kubeconfig, once=True
 )

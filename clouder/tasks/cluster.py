@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from invoke.tasks import task
 
-from clouder.cli import k8s
+from clouder.cli import k8s, nodepools
 from clouder.tasks.calling import call
 
 if TYPE_CHECKING:
@@ -103,3 +103,101 @@ def delete(_: Context, name: str, yes: bool = False, force: bool = False) -> Non
 def logs(_: Context, name: str, run: str | None = None, output: str = "table") -> None:
     """List the runs of a cluster, or print the logs of one."""
     call(k8s.logs, name=name, run=run, output=output)
+
+
+@task(positional=["name", "pool"], auto_shortflags=False)
+def create_nodepool(  # noqa: PLR0917 (the flags of the command line, one by one)
+    _: Context,
+    name: str,
+    pool: str,
+    size: str | None = None,
+    min: str | None = None,  # noqa: A002 (as on the command line)
+    desired: str | None = None,
+    max: str | None = None,  # noqa: A002
+    roles: str | None = None,
+    labels: str | None = None,
+    taints: str | None = None,
+    xpu: str | None = None,
+    dry_run: bool = False,
+    output: str = "table",
+) -> None:
+    """Add a pool of nodes to a cluster."""
+    call(
+        nodepools.create,
+        name=name,
+        pool=pool,
+        size=size,
+        min=min,
+        desired=desired,
+        max=max,
+        roles=roles,
+        labels=labels,
+        taints=taints,
+        xpu=xpu,
+        dry_run=dry_run,
+        output=output,
+    )
+
+
+@task(positional=["name", "pool"], auto_shortflags=False)
+def update_nodepool(  # noqa: PLR0917 (the flags of the command line, one by one)
+    _: Context,
+    name: str,
+    pool: str,
+    min: str | None = None,  # noqa: A002 (as on the command line)
+    desired: str | None = None,
+    max: str | None = None,  # noqa: A002
+    roles: str | None = None,
+    labels: str | None = None,
+    taints: str | None = None,
+    xpu: str | None = None,
+    drain_timeout: str | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    output: str = "table",
+) -> None:
+    """Change how many nodes a pool has, or what they bear."""
+    call(
+        nodepools.update,
+        name=name,
+        pool=pool,
+        min=min,
+        desired=desired,
+        max=max,
+        roles=roles,
+        labels=labels,
+        taints=taints,
+        xpu=xpu,
+        drain_timeout=drain_timeout,
+        force=force,
+        dry_run=dry_run,
+        output=output,
+    )
+
+
+@task(positional=["name", "pool"], auto_shortflags=False)
+def delete_nodepool(  # noqa: PLR0917 (the flags of the command line, one by one)
+    _: Context,
+    name: str,
+    pool: str,
+    drain_timeout: str | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    output: str = "table",
+) -> None:
+    """Drain all nodes of a pool, and remove it."""
+    call(
+        nodepools.delete,
+        name=name,
+        pool=pool,
+        drain_timeout=drain_timeout,
+        force=force,
+        dry_run=dry_run,
+        output=output,
+    )
+
+
+@task(name="nodepools", positional=["name"], auto_shortflags=False)
+def list_nodepools(_: Context, name: str, output: str = "table") -> None:
+    """List the pools of a cluster."""
+    call(nodepools.nodepools, name=name, output=output)
