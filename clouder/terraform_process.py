@@ -118,8 +118,17 @@ def unfinished(folder: Path) -> list[str]:
     return list(json.loads(path.read_text())) if path.exists() else []
 
 
+def was_cut_off(folder: Path) -> bool:
+    """Whether a terraform was killed, and what it lost is still to be looked for.
+
+    The state is written some time after Terraform has told of a resource, so that one may be lost of which it
+    told that all is done: this can be true while nothing is unfinished.
+    """
+    return (folder / "unfinished.json").exists()
+
+
 def forget_unfinished(folder: Path) -> None:
-    """They were tainted."""
+    """They were tainted, and what was lost is removed."""
     (folder / "unfinished.json").unlink(missing_ok=True)
 
 

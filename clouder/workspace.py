@@ -356,16 +356,16 @@ class Workspace:
     def _taint_unfinished(self, provider: Provider, terraform: Terraform) -> None:
         """What a terraform that was killed left half-made is to be made anew; what it lost is removed."""
         from clouder import terraform_dir
-        from clouder.terraform_process import forget_unfinished, unfinished
+        from clouder.terraform_process import forget_unfinished, unfinished, was_cut_off
 
-        addresses = unfinished(self._process_folder)
-        if addresses:
-            held = self._resources(terraform)
-            for address in sorted({*addresses} & {item["address"] for item in held}):
-                terraform.cmd("taint", address, lock_timeout=LOCK_TIMEOUT)
-            ids = frozenset(str(item["values"]["id"]) for item in held if item["values"].get("id"))
-            provider.sweep_orphans(self.spec(), terraform_dir.read_tfvars(self.directory), ids)
-            forget_unfinished(self._process_folder)
+        if not was_cut_off(self._process_folder):
+            return
+        held = self._resources(terraform)
+        for address in sorted({*unfinished(self._process_folder)} & {item["address"] for item in held}):
+            terraform.cmd("taint", address, lock_timeout=LOCK_TIMEOUT)
+        ids = frozenset(str(item["values"]["id"]) for item in held if item["values"].get("id"))
+        provider.sweep_orphans(self.spec(), terraform_dir.read_tfvars(self.directory), ids)
+        forget_unfinished(self._process_folder)
 
     def _state(self, terraform: Terraform) -> list[str]:
         """Addresses of everything Terraform holds."""

@@ -48,17 +48,24 @@ DEBIAN = {
 
 
 @contextmanager
-def moto_server(folder: Path) -> Iterator[str]:
-    """The URL of a moto that runs until the end."""
+def moto_server(folder: Path, networks: tuple[str, str] | None = None) -> Iterator[str]:
+    """The URL of a moto that runs until the end; with `networks`, private and public, see tests.awsmoto."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
+    addresses = {"MOTO_PRIVATE": networks[0], "MOTO_PUBLIC": networks[1]} if networks else {}
     amis = folder / "amis.json"
     amis.write_text(json.dumps([DEBIAN]))
     with (folder / "moto.log").open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            [
+                sys.executable,
+                *("-m", "tests.awsmoto" if networks else "moto.server"),
+                *("-H", "127.0.0.1", "-p", str(port)),
+            ],
+            cwd=Path(__file__).parent.parent,
             env={
                 **os.environ,
+                **addresses,
                 "MOTO_AMIS_PATH": str(amis),
                 "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "true",
             },
@@ -68,6 +75,7 @@ def moto_server(folder: Path) -> Iterator[str]:
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_for(url, server)
+            _warm(url)
             yield url
         finally:
             server.kill()
@@ -84,6 +92,36 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
             assert server.poll() is None, "moto's server ended"
             assert time.monotonic() < deadline, f"moto's server did not answer within {STARTS_IN} s"
             time.sleep(0.1)
+
+
+def _warm(url: str) -> None:
+    """moto reads its catalogues at the first question, for longer than Clouder waits where much else runs."""
+    import boto3
+    from botocore.config import Config
+
+    account = boto3.Session("testing", "testing", region_name=REGION)
+    patient = Config(read_timeout=300)
+    ec2 = account.client("ec2", endpoint_url=url, config=patient)
+    ec2.describe_instance_type_offerings(LocationType="availability-zone")
+    ec2.describe_images()
+    for service, call in (
+        ("elbv2", "describe_load_balancers"),
+        ("iam", "list_roles"),
+        ("sts", "get_caller_identity"),
+    ):
+        getattr(account.client(service, endpoint_url=url, config=patient), call)()
+
+
+@contextmanager
+def account(folder: Path, networks: tuple[str, str] | None = None) -> Iterator[str]:
+    """An empty account that this process and its children see as AWS, and a home of Clouder in `folder`."""
+    import pytest
+
+    with moto_server(folder, networks) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLOUDER_HOME", str(folder / "home"))
+        for name, value in environment(url, folder).items():
+            patch.setenv(name, value)
+        yield url
 
 
 def reset(url: str) -> None:
@@ -159,3 +197,44 @@ def delete(name: str) -> None:
     with workspace.lock(f"clouder k8s delete {name}"), workspace.run_log("delete"):
         workspace.destroy(AWS)
         workspace.remove()
+
+
+def ec2() -> Any:
+    """A client of the account."""
+    import boto3
+
+    return boto3.client("ec2", region_name=REGION)
+
+
+def tagged(name: str) -> list[str]:
+    """Whatever there is of a cluster in the account: by tag, and what bears its name in IAM."""
+    import boto3
+
+    found = boto3.client("resourcegroupstaggingapi", region_name=REGION).get_resources(
+        TagFilters=[{"Key": "clouder-cluster", "Values": [name]}]
+    )["ResourceTagMappingList"]
+    dead = {
+        instance["InstanceId"]
+        for group in ec2().describe_instances()["Reservations"]
+        for instance in group["Instances"]
+        if instance["State"]["Name"] == "terminated"  # AWS shows them for an hour too
+    }
+    arns = [item["ResourceARN"] for item in found if item["ResourceARN"].rpartition("/")[2] not in dead]
+    iam = boto3.client("iam", region_name=REGION)
+    names = [role["RoleName"] for role in iam.list_roles()["Roles"]]
+    names += [profile["InstanceProfileName"] for profile in iam.list_instance_profiles()["InstanceProfiles"]]
+    names += [pair["KeyName"] for pair in ec2().describe_key_pairs()["KeyPairs"]]
+    return sorted(arns) + sorted(item for item in names if item.startswith(f"clouder-{name}-"))
+
+
+def instances(name: str) -> dict[str, Any]:
+    """The running machines of a cluster by name; no name is there twice."""
+    filters = [
+        {"Name": "tag:clouder-cluster", "Values": [name]},
+        {"Name": "instance-state-name", "Values": ["running"]},
+    ]
+    groups = ec2().describe_instances(Filters=filters)["Reservations"]
+    there = [instance for group in groups for instance in group["Instances"]]
+    named = {tag["Value"]: item for item in there for tag in item["Tags"] if tag["Key"] == "Name"}
+    assert len(named) == len(there), "two machines of one name"
+    return named

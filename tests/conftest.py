@@ -27,7 +27,6 @@ def _session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     # Tests that run in the background have these ignored, and every child would inherit that.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    patch.setenv("CLOUDER_UNPROVEN", "aws")  # what is tested here is how it gets proven
     patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
     yield
     patch.undo()

@@ -21,7 +21,7 @@ from clouder.providers.aws_client import Client
 from clouder.providers.aws_sweep import sweep
 from clouder.workspace import Workspace
 from tests import awslab
-from tests.awslab import REGION, apply, delete, spec_of
+from tests.awslab import REGION, apply, delete, ec2, instances, spec_of, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +37,8 @@ pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.timeout(420)]
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An account of its own, and a home; the whole module shares them."""
     folder = tmp_path_factory.mktemp("aws")
-    patch = pytest.MonkeyPatch()
-    with awslab.moto_server(folder) as url:
-        patch.setenv("CLOUDER_HOME", str(folder / "home"))
-        for name, value in awslab.environment(url, folder).items():
-            patch.setenv(name, value)
+    with awslab.account(folder):
         yield folder
-    patch.undo()
 
 
 @pytest.fixture(scope="module")
@@ -52,41 +47,6 @@ def made(lab: Path) -> tuple[Plan, Outputs]:
     plan, outputs = apply(spec_of("demo"))
     assert outputs
     return plan, outputs
-
-
-def ec2() -> Any:
-    return boto3.client("ec2", region_name=REGION)
-
-
-def tagged(name: str) -> list[str]:
-    """Whatever there is of a cluster in the account: by tag, and what bears its name in IAM."""
-    found = boto3.client("resourcegroupstaggingapi", region_name=REGION).get_resources(
-        TagFilters=[{"Key": "clouder-cluster", "Values": [name]}]
-    )["ResourceTagMappingList"]
-    dead = {
-        instance["InstanceId"]
-        for group in ec2().describe_instances()["Reservations"]
-        for instance in group["Instances"]
-        if instance["State"]["Name"] == "terminated"  # AWS shows them for an hour too
-    }
-    arns = [item["ResourceARN"] for item in found if item["ResourceARN"].rpartition("/")[2] not in dead]
-    iam = boto3.client("iam", region_name=REGION)
-    names = [role["RoleName"] for role in iam.list_roles()["Roles"]]
-    names += [profile["InstanceProfileName"] for profile in iam.list_instance_profiles()["InstanceProfiles"]]
-    names += [pair["KeyName"] for pair in ec2().describe_key_pairs()["KeyPairs"]]
-    return sorted(arns) + sorted(item for item in names if item.startswith(f"clouder-{name}-"))
-
-
-def instances(name: str) -> dict[str, Any]:
-    filters = [
-        {"Name": "tag:clouder-cluster", "Values": [name]},
-        {"Name": "instance-state-name", "Values": ["running"]},
-    ]
-    groups = ec2().describe_instances(Filters=filters)["Reservations"]
-    there = [instance for group in groups for instance in group["Instances"]]
-    named = {tag["Value"]: item for item in there for tag in item["Tags"] if tag["Key"] == "Name"}
-    assert len(named) == len(there), "two machines of one name"
-    return named
 
 
 def test_machines_outputs_and_inventory_agree(made: tuple[Plan, Outputs]) -> None:

@@ -28,7 +28,7 @@ from clouder.spec import parse
 from clouder.store import home
 from clouder.terraform_dir import heal_state
 from clouder.terraform_errors import Diagnostic, explain, node_of
-from clouder.terraform_process import forget_unfinished, settle, unfinished
+from clouder.terraform_process import forget_unfinished, settle, unfinished, was_cut_off
 from clouder.workspace import Outputs, Workspace
 
 
@@ -299,6 +299,7 @@ def test_what_a_killed_terraform_began_and_did_not_finish_is_known(tmp_path: Pat
     )
     settle(tmp_path, pytest.fail)
     assert unfinished(tmp_path) == []  # no record: nothing was killed
+    assert not was_cut_off(tmp_path)
     (tmp_path / "process.json").write_text('{"pid": 1, "start": "0", "command": "apply"}')
     settle(tmp_path, pytest.fail)
     (tmp_path / "stdout").unlink()
@@ -306,6 +307,19 @@ def test_what_a_killed_terraform_began_and_did_not_finish_is_known(tmp_path: Pat
     assert unfinished(tmp_path) == ["c"]
     forget_unfinished(tmp_path)
     assert unfinished(tmp_path) == []
+    assert not was_cut_off(tmp_path)
+
+
+def test_one_that_was_killed_may_have_lost_what_it_said_was_done(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({"type": kind, "hook": {"resource": {"addr": "a"}, "action": "create"}})
+        for kind in ("apply_start", "apply_complete")
+    ]
+    (tmp_path / "stdout").write_text("\n".join(lines))
+    (tmp_path / "process.json").write_text('{"pid": 1, "start": "0", "command": "apply"}')
+    settle(tmp_path, pytest.fail)
+    assert unfinished(tmp_path) == []
+    assert was_cut_off(tmp_path)
 
 
 def test_a_control_plane_that_left_the_spec_is_still_protected() -> None:

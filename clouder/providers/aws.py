@@ -163,7 +163,6 @@ def notes(spec: ClusterSpec) -> tuple[str, ...]:
 
 AWS = Provider(
     name="aws",
-    unproven="its machines were made against a stand-in for AWS only, and no cluster was ever set up on them",
     title="AWS (EC2 instances)",
     default_region="",
     default_sizes={"master": DEFAULT_SIZE, "node": DEFAULT_SIZE},
