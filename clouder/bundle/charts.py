@@ -53,7 +53,7 @@ def ensure(name: str) -> Path:
     chart = locked()[name]
     target = store.cache() / "bundles" / "addons" / f"chart-{name}-{chart.version}-{chart.sha256[:12]}"
     if not target.is_dir():
-        make_once(target, partial(_fetch, chart), processes=Processes(), waiting=lambda: None)
+        make_once(target, partial(fetch, chart), processes=Processes(), waiting=lambda: None)
     return target
 
 
@@ -87,7 +87,8 @@ def digest(folder: Path) -> str:
     return sha.hexdigest()
 
 
-def _fetch(chart: Chart, target: Path) -> None:
+def fetch(chart: Chart, target: Path) -> None:
+    """Copies a chart to `target`; raises ClouderError when it is not what the lock says, AccessError."""
     downloaded = download(chart.module)
     if downloaded["Sum"] != chart.sum:
         raise ClouderError(

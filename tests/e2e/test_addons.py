@@ -20,6 +20,7 @@ from clouder.addons import ADDONS
 from clouder.bundle import charts
 from clouder.bundle.images import BUSYBOX
 from clouder.cluster import Cluster
+from clouder.errors import ClouderError
 from clouder.removal import LEAVE
 from clouder.runlog import RunLog
 from clouder.step import Event
@@ -138,6 +139,14 @@ def test_a_claim_without_a_class_gets_a_volume_that_outlives_its_pod(cluster: Cl
 
 
 # Charts: nobody here has a cloud, but a real helm renders them and a real API server judges what comes out
+
+
+@pytest.mark.parametrize("wrong", [{"sum": "h1:" + "A" * 43 + "="}, {"sha256": "0" * 64}])
+def test_a_chart_that_is_not_the_locked_one_is_refused(wrong: dict[str, str], tmp_path: Path) -> None:
+    chart = replace(charts.locked()["aws-cloud-controller-manager"], **wrong)  # type: ignore[arg-type]
+    with pytest.raises(ClouderError, match="is not the locked one"):
+        charts.fetch(chart, tmp_path / "chart")
+    assert not (tmp_path / "chart").exists()
 
 
 @pytest.mark.parametrize("name", CHARTS)
