@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from clouder import addons
 from clouder import bundle as bundles
 from clouder.errors import NotFoundError, SpecError
 from clouder.inventory import Inventory
 from clouder.providers import provider_of
+from clouder.providers.provider import tried
 from clouder.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Cluster:
 def check(spec: ClusterSpec) -> Provider:
     """The spec's provider, when this version can make such a cluster; raises SpecError otherwise."""
     provider = provider_of(spec.provider)
-    if provider.unproven and os.environ.get("CLOUDER_UNPROVEN") != provider.name:
+    if provider.unproven and provider.name not in tried():
         raise SpecError(
             f"provider: {provider.name} is not finished: {provider.unproven}",
             fix=f"choose another provider, or try it all the same: CLOUDER_UNPROVEN={provider.name}",
@@ -92,6 +93,7 @@ def check(spec: ClusterSpec) -> Provider:
             fix=f"choose one of {', '.join(bundles.SUPPORTED)}",
         )
     _check_machines(spec, provider)
+    addons.check(spec)
     return provider
 
 

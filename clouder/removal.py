@@ -10,7 +10,7 @@ from clouder.errors import ConnectionFailed, RemoteError
 from clouder.kubeconfig import forget
 from clouder.running import alone, logged
 from clouder.step import Action, Event, Workflow
-from clouder.steps.leaving import RESET
+from clouder.steps.leaving import RELEASE, RESET
 from clouder.steps.machines import terraform_events
 
 if TYPE_CHECKING:
@@ -72,5 +72,5 @@ def _destroy(cluster: Cluster, report: Reporter) -> Cluster:
     return cluster.with_outputs(None)
 
 
-LEAVE = Workflow("leave", (RESET,), again="clouder k8s delete")
+LEAVE = Workflow("leave", (RELEASE, RESET), again="clouder k8s delete")
 REMOVE = Workflow("remove", (Action("machines", "Remove the machines", _destroy),))

@@ -27,6 +27,7 @@ PLACES = {
     "kubernetes_version": ("kubernetesVersion",),
     "cni": ("network", "cni"),
     "criu": ("criu",),
+    "addon": ("addons",),
     "control_plane_size": ("controlPlane", "size"),
     "pod_cidr": ("network", "podCidr"),
     "service_cidr": ("network", "serviceCidr"),
@@ -68,7 +69,7 @@ def resolve(
 
 def _says_something(flag: str, value: Any) -> bool:
     """A flag that can be given many times, or that has no opposite, is empty where it is not given."""
-    return bool(value) if flag in {"host", "ssh_trust_on_first_use"} else value is not None
+    return bool(value) if flag in {"host", "addon", "ssh_trust_on_first_use"} else value is not None
 
 
 def _as_it_is(value: Any) -> Any:
@@ -94,6 +95,7 @@ def _absolute(path: str) -> str:
 # What the text of a flag stands for, where it is not the value itself.
 FORMS: dict[str, Callable[[Any], Any]] = {
     "allowed_cidr": lambda text: text.split(","),
+    "addon": list,
     "host": _hosts,
     "ssh_key": _absolute,
     "ssh_known_hosts": _absolute,

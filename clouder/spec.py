@@ -142,6 +142,9 @@ class ClusterSpec(Model):
         tuple[Source, ...],
         Field(description="Who may reach SSH and the API of rented machines; empty: your own address"),
     ] = ()
+    addons: Annotated[
+        tuple[Word, ...], Field(description="What is installed beside the network, such as metrics-server")
+    ] = ()
     criu: Annotated[bool, Field(description="Make the nodes ready to checkpoint and restore pods")] = True
     hosts: Hosts = Field(default={})
     ssh: Ssh | None = None
@@ -187,9 +190,9 @@ class ClusterSpec(Model):
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Providers that make their machines have neither hosts nor ssh: their specs do not show them."""
+        """Most clusters have neither hosts nor ssh nor addons: their specs do not show them."""
         shown = handler(self)
-        return {key: value for key, value in shown.items() if key not in {"hosts", "ssh"} or value}
+        return {key: value for key, value in shown.items() if key not in {"hosts", "ssh", "addons"} or value}
 
     def _workers(self, pool: NodePool) -> list[str]:
         """The given hosts of a pool."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clouder.preflight import PREFLIGHT
 from clouder.step import Workflow
+from clouder.steps.addons import IMPORT_ADDON_IMAGES, INSTALL_ADDONS, WAIT_ADDONS
 from clouder.steps.control_plane import (
     ALLOW_CHECKPOINT,
     CREATE_TOKEN,
@@ -43,10 +44,13 @@ SETUP = Workflow(
         CREATE_TOKEN,
         FETCH_KUBECONFIG,
         INSTALL_FLANNEL,
+        IMPORT_ADDON_IMAGES,
+        INSTALL_ADDONS,
         TEST_CRIU,
         JOIN,
         LABEL_NODES,
         WAIT_READY,
+        WAIT_ADDONS,
         REMOVE_TOKENS,
     ),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-PARTS = ("chaos", "versions", "aws", "ovh", "e2e", "terraform")
+PARTS = ("chaos", "versions", "aws", "ovh", "addons", "e2e", "terraform")
 PERSONAL = ("KUBECONFIG", "CLOUDER_HOME", "CLOUDER_TERRAFORM", "NO_COLOR", "AWS_PROFILE", "AZURE_CONFIG_DIR")
 
 

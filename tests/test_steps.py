@@ -10,7 +10,7 @@ import pytest
 
 from clouder import bundle as bundles
 from clouder import payload
-from clouder.addons import ADDONS
+from clouder.addons import NETWORKS
 from clouder.bundle import Bundle, Lock
 from clouder.cluster import Cluster
 from clouder.providers import PROVIDERS
@@ -86,7 +86,8 @@ RENDERED = {
     )["config.toml"],
     "node/labels.env": lambda: payload.environment(workers.LABEL_NODES.values(target("demo-master"))),
     **{
-        f"addons/{name}.yaml": lambda addon=addon: addon.manifest(cluster()) for name, addon in ADDONS.items()
+        f"addons/{name}.yaml": lambda addon=addon: addon.manifest(cluster())
+        for name, addon in NETWORKS.items()
     },
 }
 

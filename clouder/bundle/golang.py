@@ -37,7 +37,7 @@ def toolchain(builds: Sequence[Build]) -> Path:
 
     Raises AccessError when neither is new enough.
     """
-    needed = max(_minimum(build) for build in builds)
+    needed = max((_minimum(build) for build in builds), default=())
     for candidate in (shutil.which("go"), _from_package()):
         if candidate and _version(candidate) >= needed:
             return Path(candidate)

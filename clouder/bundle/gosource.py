@@ -19,11 +19,13 @@ ORIGINS = "sources.json"  # beside the programs of a part: program -> where it c
 def go_parts(recipe: Recipe, processes: Processes, logs: Path) -> list[Part]:
     """One part for each `go build` of the recipe, and one for pause; the longest first."""
     compiler = golang.toolchain_version(recipe.builds)
-    parts = [_compiled(build, compiler, processes, logs / f"{build.name}.log") for build in recipe.builds]
+    parts = [compiled(build, compiler, processes, logs / f"{build.name}.log") for build in recipe.builds]
     return [*parts, _pause(recipe, processes, logs / "pause.log")]
 
 
-def _compiled(build: Build, compiler: str, processes: Processes, log: Path) -> Part:
+def compiled(build: Build, compiler: str, processes: Processes, log: Path) -> Part:
+    """The part of one `go build`; `compiler` is the version of Go, which is in what it makes."""
+
     def make(target: Path, _: Finished) -> None:
         golang.compile_build(build, target, processes=processes, log=log)
         origins = {program: golang.origin(build, package) for program, package in build.programs.items()}

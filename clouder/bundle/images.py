@@ -101,7 +101,10 @@ def make_images(
         tars = [unpack(deb, work / f"{deb.stem}.tar", processes=processes, log=log) for deb in debs]
         busybox = _Busybox.found_in(debs, tars, work)
         base = _layer(_debian_tar(tars, busybox, work / "debian.tar"))
-        images = [_image(row, recipe, programs, base, work) for row in IMAGES]
+        images = [
+            program_image(row, recipe.versions, programs, [base] if row.on_debian else [], work)
+            for row in IMAGES
+        ]
         write_layout(target, [*images, _busybox_image(busybox, work)])
 
 
@@ -155,11 +158,18 @@ def _system_files() -> list[Entry]:
     ]
 
 
-def _image(row: ImageRow, recipe: Recipe, programs: Mapping[str, Path], base: Layer, work: Path) -> Image:
+def program_image(
+    row: ImageRow,
+    versions: Mapping[str, str],
+    programs: Mapping[str, Path],
+    base: Sequence[Layer],
+    work: Path,
+) -> Image:
+    """The image of one row: the layers of `base`, and one with its programs."""
     entries = [Entry(target, programs[program]) for target, program in row.programs.items()]
-    name = row.name.format_map(recipe.versions)
+    name = row.name.format_map(versions)
     own = _layer(write_tar(work / f"{name.replace('/', '_')}.tar", entries))
-    return Image(name, [base, own] if row.on_debian else [own], row.config)
+    return Image(name, [*base, own], row.config)
 
 
 def _layer(tar: Path) -> Layer:

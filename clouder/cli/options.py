@@ -76,6 +76,12 @@ def spec_options(workers: int) -> Callable[[Command], Command]:
             default=None,
             help="Make the nodes able to checkpoint and restore.  [default: enable-criu]",
         ),
+        click.option(
+            "--addon",
+            multiple=True,
+            metavar="NAME",
+            help="Install it into the cluster, such as metrics-server. Repeat it.",
+        ),
         click.option("--control-plane-size", metavar="SIZE", help="Machine size of the control plane."),
         click.option("--worker-size", metavar="SIZE", help="Machine size of the workers."),
         click.option("--pod-cidr", metavar="CIDR", help="Addresses of pods.  [default: 10.244.0.0/16]"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,11 @@ def sweep_nothing(spec: ClusterSpec, tfvars: Mapping[str, Any]) -> None:
 
 def no_orphans(spec: ClusterSpec, tfvars: Mapping[str, Any], held: frozenset[str]) -> None:
     """What a killed terraform leaves is in the way of nothing."""
+
+
+def tried() -> list[str]:
+    """What is not proven and wanted all the same: the names in CLOUDER_UNPROVEN, between commas."""
+    return [name for name in os.environ.get("CLOUDER_UNPROVEN", "").split(",") if name]
 
 
 @dataclass(frozen=True)

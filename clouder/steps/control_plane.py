@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from clouder.addons import ADDONS
+from clouder.addons import NETWORKS, external_cloud
 from clouder.render import asset, render
 from clouder.step import Late, Step, Target, Todo
 from clouder.steps.select import leader
@@ -31,6 +31,8 @@ def _init_files(target: Target) -> dict[str, bytes]:
         cluster=cluster.name,
         node=target.host.name,
         address=target.host.private_ip,
+        external_cloud=external_cloud(target.cluster.spec),
+        provider_id=target.host.provider_id,
         endpoint=cluster.endpoint,
         names=sorted({address.rpartition(":")[0] for address in (cluster.endpoint, cluster.access)}),
         kubernetes_version=cluster.spec.kubernetes_version,
@@ -48,7 +50,7 @@ def _rbac_files(_: Target) -> dict[str, bytes]:
 
 
 def _flannel_files(target: Target) -> dict[str, bytes]:
-    return {"flannel.yaml": ADDONS["flannel"].manifest(target.cluster)}
+    return {"flannel.yaml": NETWORKS["flannel"].manifest(target.cluster)}
 
 
 def _fetched(target: Target) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clouder import bundle as bundles
+from clouder.addons import wanted
 from clouder.step import Action, Event
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ def _ensure_bundle(cluster: Cluster, report: Reporter) -> Cluster:
         report(Event("", f"bundle/{event.part}", event.part, event.state, event.seconds, event.note))
 
     bundles.ensure(cluster.spec.kubernetes_version, progress=tell)
+    for addon in wanted(cluster.spec):
+        addon.prepare(tell)
     return cluster
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clouder.addons import external_cloud
 from clouder.marks import split_taint
 from clouder.render import render
 from clouder.step import Late, Step, Target
@@ -23,6 +24,8 @@ def _join_files(target: Target, late: Late) -> dict[str, bytes]:
         "kubeadm/join.yaml.j2",
         node=target.host.name,
         address=target.host.private_ip,
+        external_cloud=external_cloud(target.cluster.spec),
+        provider_id=target.host.provider_id,
         endpoint=target.cluster.endpoint,
         token=late.output("token", "token"),
         ca_hash=late.output("token", "ca-hash"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@task(positional=["name"], iterable=["host"], auto_shortflags=False)
+@task(positional=["name"], iterable=["host", "addon"], auto_shortflags=False)
 def create(  # noqa: PLR0917 (the flags of the command line, one by one)
     _: Context,
     name: str,
@@ -31,6 +31,7 @@ def create(  # noqa: PLR0917 (the flags of the command line, one by one)
     pod_cidr: str | None = None,
     service_cidr: str | None = None,
     allowed_cidr: str | None = None,
+    addon: Sequence[str] | None = None,
     host: Sequence[str] | None = None,
     endpoint: str | None = None,
     ssh_user: str | None = None,
@@ -57,6 +58,7 @@ def create(  # noqa: PLR0917 (the flags of the command line, one by one)
         pod_cidr=pod_cidr,
         service_cidr=service_cidr,
         allowed_cidr=allowed_cidr,
+        addon=addon,
         host=host,
         endpoint=endpoint,
         ssh_user=ssh_user,

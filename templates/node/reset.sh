@@ -9,7 +9,7 @@ apply() {
     if command -v kubeadm >/dev/null; then
         kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock
     fi
-    rm -rf /var/lib/cni /run/flannel /var/lib/etcd/member
+    rm -rf /var/lib/cni /run/flannel /var/lib/etcd/member /var/lib/clouder/addons
     rm -rf /etc/cni/net.d/* # not the directory itself: containerd watches it, and ends when it goes
     for device in cni0 flannel.1; do
         ip link delete "$device" 2>/dev/null || true
