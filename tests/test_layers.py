@@ -14,7 +14,9 @@ PACKAGE = Path(__file__).parent.parent / "clouder"
 # A module may import from its own row and from the rows above it.
 LAYERS = [
     ["errors", "machines"],
+    ["safeyaml"],
     ["spec", "store"],
+    ["contextfile"],
     ["render", "keys", "locks", "runlog", "admin_conf", "bootstrap"],
     ["bundle", "nodeimage", "inventory"],
     ["handshake"],
@@ -48,7 +50,7 @@ HOMES = {
     "pydantic": {"machines", "spec"},
     "python_terraform": {"terraform"},
     "rich": {"cli"},
-    "yaml": {"spec", "admin_conf", "kubeconfig", "contexts", "cli", "checkpoint"},
+    "yaml": {"safeyaml", "admin_conf", "kubeconfig", "cli", "checkpoint"},
 }
 
 
