@@ -39,6 +39,7 @@ LAYERS = [
 LATE = {("steps", "bake"), ("running", "engine")}
 
 HOMES = {
+    "azure": {"providers"},
     "boto3": {"providers"},
     "botocore": {"providers"},
     "click": {"cli", "tasks"},

@@ -11,6 +11,7 @@ from clouder.cli.options import log_format_option
 MODULES = {
     "k8s": "Clusters: create, look at, use and delete them.",
     "kubeadm": "The two halves of a create: machines, then Kubernetes.",
+    "azure": "Azure: the account, its regions and machines.",
     "aws": "AWS: the account, its regions and machines.",
     "ctx": "Contexts: which provider is used when no flag says so.",
     "criu": "CRIU on the nodes: what works, what fails, the fix.",
