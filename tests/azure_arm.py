@@ -107,7 +107,7 @@ def environment(arm: Arm, folder: Path) -> dict[str, str]:
     """What leads azure-identity, ARM's reader and Terraform alike to the server."""
     return {
         "ARM_METADATA_HOSTNAME": urlsplit(arm.url).netloc,
-        "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
+        "SSL_CERT_FILE": str(folder / "ca.pem"),
         "AZURE_CONFIG_DIR": str(folder / "no-az"),
     }
 
@@ -160,8 +160,22 @@ def _lists() -> dict[str, list[dict[str, Any]]]:
             {"name": "attic", "location": "westus", "properties": {"provisioningState": "Deleting"}},
             {"name": "shared", "location": "eastus", "properties": {"provisioningState": "Succeeded"}},
         ],
+        f"{root}/providers/Microsoft.Compute/skus": [
+            {"resourceType": "disks", "name": "Standard_D2s_v5"},
+            _sku("Standard_D2s_v5", ["1", "2", "3"]),
+            _sku("Standard_D4s_v5", ["1", "2"], {"type": "Zone", "restrictionInfo": {"zones": ["2"]}}),
+            _sku("Standard_B2s_v2", []),
+            _sku("Standard_NC4as_T4_v3", ["1"], {"type": "Location"}),
+            _sku("Standard_D8s_v5", ["1"], {"type": "Zone", "restrictionInfo": {"zones": ["1"]}}),
+        ],
         **_machines(root),
     }
+
+
+def _sku(name: str, zones: list[str], *restrictions: dict[str, Any]) -> dict[str, Any]:
+    info = [{"location": "eastus", "zones": zones}]
+    made = {"resourceType": "virtualMachines", "name": name, "locationInfo": info}
+    return {**made, "restrictions": list(restrictions)}
 
 
 def _machines(root: str) -> dict[str, list[dict[str, Any]]]:

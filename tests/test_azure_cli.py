@@ -19,7 +19,7 @@ import pytest
 from clouder import contextfile
 from clouder.errors import AccessError, SpecError
 from clouder.providers import azure_config, azure_errors, azure_login, azure_rest, price
-from clouder.providers.azure_client import check_access
+from clouder.providers.azure_client import Client, check_access
 from clouder.providers.azure_config import Principal, Settings
 from tests import azure_arm
 from tests.azure_arm import CLIENT, OTHER, SECRET, SUBSCRIPTION, TENANT, Arm, Fault
@@ -191,6 +191,23 @@ def test_machines_have_their_power_state_and_addresses(arm: Arm) -> None:
     ]
 
 
+def test_zones_are_known_by_size(arm: Arm) -> None:
+    sizes = [
+        "Standard_D2s_v5",
+        "Standard_D4s_v5",
+        "Standard_D8s_v5",
+        "Standard_B2s_v2",
+        "Standard_NC4as_T4_v3",
+        "X",
+    ]
+    assert Client(azure_config.settings()).zones_of(sizes, "eastus") == {
+        "Standard_D2s_v5": frozenset("123"),
+        "Standard_D4s_v5": frozenset("1"),
+        "Standard_B2s_v2": frozenset(),
+    }
+    assert "%24filter=location+eq+%27eastus%27" in arm.had[-3]
+
+
 def test_a_link_to_another_host_does_not_get_the_token(arm: Arm) -> None:
     page = {"value": [], "nextLink": "https://example.org/subscriptions?api-version=2022-12-01"}
     arm.faults.append(Fault(r"/subscriptions\?", body=json.dumps(page).encode()))
@@ -263,7 +280,7 @@ WRONG_LOGIN = [
     ({"AZURE_TENANT_ID": ""}, "a part of the service principal is missing: AZURE_TENANT_ID"),
     ({"AZURE_SUBSCRIPTION_ID": CLIENT}, "Azure: there is no such subscription"),
     ({"ARM_METADATA_HOSTNAME": "127.0.0.1:1"}, "Azure does not answer: "),
-    ({"REQUESTS_CA_BUNDLE": ""}, "Azure's certificate is not trusted by this machine"),
+    ({"SSL_CERT_FILE": ""}, "Azure's certificate is not trusted by this machine"),
 ]
 
 

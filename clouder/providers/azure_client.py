@@ -13,7 +13,7 @@ from clouder.providers.azure_rest import ask
 from clouder.providers.deadline import within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from clouder.providers.azure_config import Settings
     from clouder.providers.azure_types import Account, Machine, Region, ResourceGroup, Subscription
@@ -22,6 +22,7 @@ VERSIONS = {
     "subscriptions": "2022-12-01",
     "resources": "2021-04-01",
     "compute": "2024-07-01",
+    "skus": "2021-07-01",
     "network": "2024-05-01",
 }
 
@@ -89,6 +90,12 @@ class Client:
             self._pages(f"{network}/networkInterfaces", "network"),
             self._pages(f"{network}/publicIPAddresses", "network"),
         )
+
+    def zones_of(self, sizes: Sequence[str], region: str) -> dict[str, frozenset[str]]:
+        """By size that the subscription may have in `region`: its zones, none in a region without zones."""
+        path = f"{self._root}/providers/Microsoft.Compute/skus"
+        found = self._pages(path, "skus", **{"$filter": f"location eq '{region}'"})
+        return azure_types.zones_of(found, sizes)
 
     @property
     def _root(self) -> str:

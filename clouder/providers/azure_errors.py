@@ -138,7 +138,7 @@ FAULTS = (
     Fault(
         r"(CERTIFICATE_VERIFY_FAILED|certificate verify failed)",
         "Azure's certificate is not trusted by this machine",
-        "a proxy may stand between: give its CA to REQUESTS_CA_BUNDLE (and SSL_CERT_FILE for terraform)",
+        "a proxy may stand between: name the file with its certificate in SSL_CERT_FILE",
     ),
     Fault(
         r"(timed out|Connection refused|Failed to resolve|Name or service not known|Max retries exceeded"

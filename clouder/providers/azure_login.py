@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from clouder.providers import azure_errors
 from clouder.providers.azure_config import AZ_DEFAULT
-from clouder.providers.azure_rest import PATIENCE, explained, library
+from clouder.providers.azure_rest import explained, library, transport
 from clouder.providers.deadline import within
 
 if TYPE_CHECKING:
@@ -63,5 +63,5 @@ def _secret(principal: Principal, cloud: Cloud) -> Any:
         authority=cloud.authority,
         disable_instance_discovery=not cloud.known,
         retry_total=0,
-        **PATIENCE,
+        **transport(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ def ask(url: str, token: str = "") -> Any:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with explained():
         request = library("azure.core.rest").HttpRequest("GET", url, headers=headers)
-        response = _pipeline().send_request(request, **PATIENCE)
+        response = _pipeline().send_request(request, **transport())
     try:
         data = response.json()
     except ValueError as error:
@@ -35,6 +36,11 @@ def ask(url: str, token: str = "") -> Any:
     if not isinstance(data, dict):
         raise _not_azure(url, "it gave a list")
     return data
+
+
+def transport() -> dict[str, Any]:
+    """Limits of time, and whose certificates are trusted: as for Terraform, those of SSL_CERT_FILE."""
+    return {**PATIENCE, "connection_verify": os.environ.get("SSL_CERT_FILE") or True}
 
 
 @contextmanager

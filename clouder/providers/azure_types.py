@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from clouder.providers.azure_config import Settings
 
@@ -145,6 +145,27 @@ def machines(
     cards = {item["id"].lower(): item for item in interfaces}
     found = [_machine(item, states, cards, public) for item in items]
     return sorted(found, key=lambda item: (item.cluster, item.name, item.id))
+
+
+def zones_of(items: Iterable[Mapping[str, Any]], sizes: Sequence[str]) -> dict[str, frozenset[str]]:
+    """By size: the zones that have it; a size that the subscription may not have is left out."""
+    found = {
+        item["name"]: _open_zones(item)
+        for item in items
+        if item.get("resourceType") == "virtualMachines" and item["name"] in sizes
+    }
+    return {size: zones for size, zones in found.items() if zones is not None}
+
+
+def _open_zones(item: Mapping[str, Any]) -> frozenset[str] | None:
+    """None where a restriction closes the whole region, or each of its zones."""
+    there = {zone for place in item.get("locationInfo") or [] for zone in place.get("zones") or []}
+    closed: set[str] = set()
+    for limit in item.get("restrictions") or []:
+        if limit.get("type") == "Location":
+            return None
+        closed.update((limit.get("restrictionInfo") or {}).get("zones") or [])
+    return None if there and there <= closed else frozenset(there - closed)
 
 
 def _machine(
