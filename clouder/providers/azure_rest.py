@@ -83,11 +83,11 @@ def _pipeline() -> Any:
 
 
 def _told(status: int, data: Any) -> str:
-    """`status 403 AuthorizationFailed: …`, from what ARM sends with an error."""
+    """`AuthorizationFailed: … (status 403)`, from what ARM sends with an error."""
     error = data.get("error") if isinstance(data, dict) else None
-    if not isinstance(error, dict):
+    if not isinstance(error, dict) or not error.get("code"):
         return f"status {status}"
-    return f"status {status} {error.get('code', '')}: {error.get('message', '')}"
+    return f"{error['code']}: {error.get('message', '')} (status {status})"
 
 
 def _not_azure(url: str, why: str) -> AccessError:
