@@ -26,7 +26,7 @@ FAULTS = (
         "make a new one (az ad app credential reset --id CLIENT_ID), then: clouder azure configure",
     ),
     Fault(
-        r"(AADSTS7000215|AADSTS7000216|invalid_client: .{0,80}secret)",
+        r"(AADSTS7000215|AADSTS7000216)",
         "Azure: the client secret of the service principal is wrong",
         "clouder azure configure with the secret's value, which is not its id",
     ),
@@ -45,6 +45,11 @@ FAULTS = (
         r"|interaction_required|refresh token has expired)",
         "Azure: the login has expired ({0})",
         f"az login, then {AGAIN}",
+    ),
+    Fault(
+        r"(invalid_client)",
+        "Azure does not accept the service principal ({0})",
+        "clouder azure configure with its tenant, client id and secret as they are now",
     ),
     Fault(r"(AADSTS\d+)", "Azure does not let you sign in ({0})", SIGN_IN),
     Fault(
