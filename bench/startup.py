@@ -10,7 +10,14 @@ from statistics import median
 from bench.report import Row, publish
 
 RUNS = 15
-HOLDS = {"imports of clouder aws": "<= 400 ms"}
+HOLDS = {"imports of clouder aws": "<= 400 ms", "imports of clouder azure": "<= 400 ms"}
+AZURE = """
+from clouder.cli.azure import _client
+from clouder.providers import azure_rest
+_client()
+azure_rest._pipeline()
+azure_rest.library("azure.identity").ClientSecretCredential
+"""
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "python -c 'import click'": [sys.executable, "-c", "import click"],
@@ -21,6 +28,11 @@ COMMANDS = {
         sys.executable,
         "-c",
         "from clouder.cli.aws import command; from clouder.providers.aws import client; client()._boto",
+    ],
+    "imports of clouder azure": [
+        sys.executable,
+        "-c",
+        AZURE,
     ],
     "completion": [sys.executable, "-m", "clouder.cli"],
 }

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from clouder import safeyaml
 from clouder.errors import SpecError
 from clouder.machines import MASTER, Endpoint, Hosts, Model, Ssh
 from clouder.marks import Labels, Roles, Taints, Xpu, labels_of, taints_of
@@ -23,6 +24,8 @@ from clouder.marks import Labels, Roles, Taints, Xpu, labels_of, taints_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+MAX_BYTES = safeyaml.MAX_BYTES
+load_yaml = safeyaml.load_yaml
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?\Z")
 RESERVED_NAMES = {
     "con",
@@ -309,67 +312,9 @@ def _explain(item: Any) -> str:
     return f"{path}: {text}" + (f"; {hint}" if hint else "") if path else text
 
 
-MAX_BYTES = 1 << 20
-MAX_DEPTH = 32
-
-
-def load_yaml(text: str | bytes, *, source: str = "cluster.yaml") -> dict[str, Any]:
-    """A mapping from untrusted YAML; aliases, tags, deep nesting, doubled keys and non-UTF-8 are refused.
-
-    PyYAML itself expands aliases without bound, keeps the last of two equal keys and overflows the stack on
-    deep nesting, so the events are looked at before anything is built.
-    """
-    import yaml
-
-    try:
-        data = text.encode() if isinstance(text, str) else text
-        if len(data) > MAX_BYTES:
-            raise SpecError(f"{source}: larger than 1 MiB; a cluster spec is a few lines")
-        decoded = data.decode()
-        _check_events(decoded, source)
-        loaded = yaml.load(decoded, Loader=_strict_loader())  # noqa: S506 (a SafeLoader that refuses doubled keys)
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{source}: not UTF-8 text") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SpecError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
-        raise SpecError(f"{source}: must be a map of fields, such as `name: demo`")
-    return loaded
-
-
-def _check_events(text: str, source: str) -> None:
-    import yaml
-
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise SpecError(f"{source}: anchors and aliases are not allowed; write the value out")
-        if tag := getattr(event, "tag", None):
-            raise SpecError(f"{source}: tags such as {tag} are not allowed")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise SpecError(f"{source}: nested deeper than {MAX_DEPTH} levels")
-
-
-def _strict_loader() -> Any:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            keys = [key.value for key, _ in node.value]
-            for key in keys:
-                if keys.count(key) > 1:
-                    raise yaml.YAMLError(f"{key} is there twice (line {node.start_mark.line + 1})")
-            return super().construct_mapping(node, deep)
-
-    return Loader
-
-
 def dump(spec: ClusterSpec) -> str:
     """`cluster.yaml` of the resolved spec; loading it gives the same spec."""
-    import yaml
-
-    return yaml.safe_dump(spec.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+    return safeyaml.dump_yaml(spec.model_dump(mode="json", by_alias=True))
 
 
 def schema() -> dict[str, Any]:

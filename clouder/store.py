@@ -42,8 +42,9 @@ def write_private(path: Path, content: str | bytes) -> None:
     private_dir(path.parent)
     temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes 0600
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, 0o600)  # mkstemp makes that, less what the umask takes away
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

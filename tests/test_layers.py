@@ -14,8 +14,9 @@ PACKAGE = Path(__file__).parent.parent / "clouder"
 # A module may import from its own row and from the rows above it.
 LAYERS = [
     ["errors", "machines"],
-    ["marks"],
+    ["marks", "safeyaml"],
     ["spec", "store"],
+    ["contextfile"],
     ["render", "keys", "locks", "runlog", "admin_conf", "bootstrap"],
     ["bundle", "nodeimage", "inventory"],
     ["handshake"],
@@ -40,6 +41,7 @@ LAYERS = [
 LATE = {("steps", "bake"), ("running", "engine")}
 
 HOMES = {
+    "azure": {"providers"},
     "boto3": {"providers"},
     "botocore": {"providers"},
     "click": {"cli", "tasks"},
@@ -51,7 +53,7 @@ HOMES = {
     "pydantic": {"machines", "marks", "spec"},
     "python_terraform": {"terraform"},
     "rich": {"cli"},
-    "yaml": {"spec", "admin_conf", "kubeconfig", "contexts", "cli", "checkpoint"},
+    "yaml": {"safeyaml", "admin_conf", "kubeconfig", "cli", "checkpoint"},
 }
 
 

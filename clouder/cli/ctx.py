@@ -17,11 +17,11 @@ def command() -> None:
 @command.command(epilog="\b\nExample:\n  clouder ctx init")
 def init() -> None:
     """Write the file of contexts, unless it is there."""
-    from clouder import contexts
+    from clouder import contextfile, contexts
     from clouder.cli.outcome import say
 
     current = next(context for context in contexts.start() if context.current)
-    say(f"the context is {current.provider}, in {contexts.path()}\n  clouder k8s create NAME")
+    say(f"the context is {current.provider}, in {contextfile.path()}\n  clouder k8s create NAME")
 
 
 @command.command("set", epilog="\b\nExamples:\n  clouder ctx set local")

@@ -12,6 +12,7 @@ MODULES = {
     "k8s": "Clusters: create, look at, use and delete them.",
     "kubeadm": "The two halves of a create: machines, then Kubernetes.",
     "terraform": "The Terraform of a cluster: take it elsewhere, check it.",
+    "azure": "Azure: the account, its regions and machines.",
     "aws": "AWS: the account, its regions and machines.",
     "ctx": "Contexts: which provider is used when no flag says so.",
     "criu": "CRIU on the nodes: what works, what fails, the fix.",

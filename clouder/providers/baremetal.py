@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from clouder import keys
 from clouder.errors import AccessError, SpecError
 from clouder.inventory import Address, Bastion
-from clouder.machines import API_PORT, split_port
 from clouder.providers.provider import Provider, common_tfvars
 
 if TYPE_CHECKING:
@@ -95,6 +94,8 @@ def host_keys(spec: ClusterSpec, tfvars: Mapping[str, Any], pinned: Mapping[str,
 
 def endpoint(spec: ClusterSpec) -> str:
     """`host:port` of the API: as the spec says, else the first control plane's own address."""
+    from clouder.machines import API_PORT, split_port
+
     given = spec.control_plane.endpoint
     if not given:
         leader = next(node.name for node in spec.nodes() if node.role == "master")

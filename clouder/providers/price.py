@@ -25,11 +25,17 @@ class Estimate:
 
 
 def estimate(
-    provider: str, region: str, sizes: Sequence[str], *, disk_gib: int, load_balancers: int
+    provider: str,
+    region: str,
+    sizes: Sequence[str],
+    *,
+    disk_gib: int,
+    load_balancers: int,
+    gateways: int = 0,
 ) -> Estimate | None:
     """For a node of each of `sizes` with a disk and a public address; None where the region is not known.
 
-    Traffic, and the public addresses of load balancers, are not in it.
+    Traffic, and the public addresses of load balancers and gateways, are not in it.
     """
     table = json.loads((TABLES / f"{provider}.json").read_text())
     prices: dict[str, Any] | None = table["regions"].get(region)
@@ -38,6 +44,7 @@ def estimate(
     known = [size for size in sizes if size in prices["sizesPerHour"]]
     hourly = sum(prices["sizesPerHour"][size] for size in known)
     hourly += len(sizes) * prices["addressPerHour"] + load_balancers * prices["loadBalancerPerHour"]
+    hourly += gateways * prices.get("gatewayPerHour", 0)
     monthly = hourly * table["hoursPerMonth"] + len(sizes) * disk_gib * prices["diskPerGibMonth"]
     unknown = tuple(size for size in sizes if size not in prices["sizesPerHour"])
     return Estimate(round(monthly, 2), table["currency"], table["date"], unknown)
