@@ -81,7 +81,7 @@ class Cluster:
 def check(spec: ClusterSpec) -> Provider:
     """The spec's provider, when this version can make such a cluster; raises SpecError otherwise."""
     provider = provider_of(spec.provider)
-    if provider.unproven and os.environ.get("CLOUDER_UNPROVEN") != provider.name:
+    if provider.unproven and provider.name not in os.environ.get("CLOUDER_UNPROVEN", "").split(","):
         raise SpecError(
             f"provider: {provider.name} is not finished: {provider.unproven}",
             fix=f"choose another provider, or try it all the same: CLOUDER_UNPROVEN={provider.name}",
