@@ -147,7 +147,8 @@ class Account:
         made = {**body, "id": path.rstrip("/"), "name": name, "type": _full_type(path), "etag": 'W/"1"'}
         properties = made["properties"] = {**body.get("properties", {}), "provisioningState": "Succeeded"}
         for part_kind in PARTS.get(kind, ()):
-            for part in properties.get(part_kind) or []:
+            properties[part_kind] = properties.get(part_kind) or []
+            for part in properties[part_kind]:
                 part["id"] = f"{made['id']}/{part_kind}/{part['name']}"
                 part.setdefault("properties", {})["provisioningState"] = "Succeeded"
         add = getattr(self, f"_add_{kind}", None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from clouder.providers.azure import AZURE
 from clouder.spec import parse
 from clouder.workspace import Workspace
+from tests import plugins
 from tests.azure import provider
 from tests.azure.account import REGION, SUBSCRIPTION, TENANT
 
@@ -34,12 +35,7 @@ def credentials(arm: Arm) -> dict[str, str]:
 
 def terraform_config(folder: Path) -> dict[str, str]:
     """Lets terraform find the provider that was built, and nothing else."""
-    config = folder / "terraform.rc"
-    config.write_text(
-        "disable_checkpoint = true\n"
-        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{provider.mirror()}"\n  }}\n}}\n'
-    )
-    return {"TF_CLI_CONFIG_FILE": str(config)}
+    return plugins.configuration(folder, provider.mirror())
 
 
 def spec_of(name: str, workers: int = 1, **fields: Any) -> ClusterSpec:
