@@ -48,6 +48,7 @@ def files(provider: Provider, tfvars: Mapping[str, Any]) -> dict[str, str]:
             given_machines=provider.host_keys is not None,
             required_providers=provider.required_providers,
             provider_arguments=provider.provider_arguments,
+            provider_blocks=provider.provider_blocks,
         )
         for name, template in TEMPLATES.items()
         if name != "providers.tf" or provider.provider_arguments

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clouder import keys, locks
-from clouder.errors import AccessError, NotFoundError, TerraformError, UsageError
+from clouder.errors import AccessError, ClouderError, NotFoundError, TerraformError, UsageError
 from clouder.runlog import Redactor, RunLog, append_json, new_run
 from clouder.spec import NAME, dump, load_yaml, parse
 from clouder.store import home, private_dir, write_private
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clouder.terraform import Terraform
 
 HOST = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+NOT_THERE = re.compile(r"non-existent remote object|was not found|does not exist", re.I)  # of an import
 LOCK_TIMEOUT = "60s"  # for another terraform on the same state, as in a shared backend
 
 
@@ -279,6 +280,7 @@ class Workspace:
         self.prepare(provider, self.spec())  # a run that was killed may have left the directory half-written
         terraform = self._terraform(provider, on_event)
         self._init(terraform)
+        self._adopt(provider, terraform)
         terraform.cmd("destroy", auto_approve=FLAG, input=False, lock_timeout=LOCK_TIMEOUT, json=FLAG)
         provider.sweep(self.spec(), terraform_dir.read_tfvars(self.directory))
         (self.path / "outputs.json").unlink(missing_ok=True)
@@ -360,12 +362,36 @@ class Workspace:
 
         if not was_cut_off(self._process_folder):
             return
+        self._adopt(provider, terraform)
         held = self._resources(terraform)
         for address in sorted({*unfinished(self._process_folder)} & {item["address"] for item in held}):
             terraform.cmd("taint", address, lock_timeout=LOCK_TIMEOUT)
         ids = frozenset(str(item["values"]["id"]) for item in held if item["values"].get("id"))
         provider.sweep_orphans(self.spec(), terraform_dir.read_tfvars(self.directory), ids)
         forget_unfinished(self._process_folder)
+
+    def _adopt(self, provider: Provider, terraform: Terraform) -> None:
+        """Take in, by their names, what a killed terraform made and did not write down."""
+        from clouder import terraform_dir
+
+        known = provider.adopt(self.spec(), terraform_dir.read_tfvars(self.directory))
+        held = {*self._state(terraform)} if known else set()
+        for address, name in known.items():
+            whole = f"module.cluster.{address}"
+            if whole not in held and not self._import(terraform, whole, name) and not held:
+                return  # all hangs on the first: without it there is nothing
+
+    def _import(self, terraform: Terraform, address: str, name: str) -> bool:
+        """False where there is nothing of this name."""
+        from clouder.terraform import FLAG
+
+        try:
+            terraform.cmd("import", address, name, input=False, lock_timeout=LOCK_TIMEOUT, no_color=FLAG)
+        except ClouderError as error:
+            if not NOT_THERE.search(error.details):
+                raise
+            return False
+        return True
 
     def _state(self, terraform: Terraform) -> list[str]:
         """Addresses of everything Terraform holds."""

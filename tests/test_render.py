@@ -14,7 +14,7 @@ import jinja2
 import pytest
 
 from clouder import terraform_dir
-from clouder.providers import PROVIDERS, aws, baremetal, ovh
+from clouder.providers import PROVIDERS, aws, azure, baremetal, ovh
 from clouder.providers.local import World, allocate
 from clouder.render import asset, render
 from clouder.spec import parse
@@ -41,6 +41,19 @@ def _aws() -> dict[str, Any]:
     return {**values, "ssh_public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGolden clouder-demo"}
 
 
+def _azure() -> dict[str, Any]:
+    zones = {size: frozenset({"1", "2", "3"}) for size in ("Standard_D2s_v5", "Standard_D4s_v5")}
+    data = {**SPEC, "provider": "azure"}
+    data["pools"] = [
+        {"name": "workers", "desired": 2},
+        {"name": "big", "desired": 1, "size": "Standard_D4s_v5"},
+    ]
+    around = azure.World(zones, ("203.0.113.7/32",))
+    subscription = "00000000-0000-0000-0000-000000000001"
+    values = azure.allocate(parse(data), {}, around, region="westeurope", subscription=subscription)
+    return {**values, "ssh_public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGolden clouder-demo"}
+
+
 def _baremetal() -> dict[str, Any]:
     hosts = {"master": "10.0.0.1", "node-1": "10.0.0.2:2222", "big-1": "10.0.0.3"}
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "G" * 43
@@ -58,7 +71,7 @@ def _ovh() -> dict[str, Any]:
     return {**values, "ssh_public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGolden clouder-demo"}
 
 
-VALUES = {"local": _local, "aws": _aws, "ovh": _ovh, "baremetal": _baremetal}
+VALUES = {"local": _local, "aws": _aws, "azure": _azure, "ovh": _ovh, "baremetal": _baremetal}
 
 
 def files_of(provider: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clouder.errors import SpecError
 from clouder.providers.aws import AWS
+from clouder.providers.azure import AZURE
 from clouder.providers.baremetal import BAREMETAL
 from clouder.providers.local import LOCAL
 from clouder.providers.ovh import OVH
@@ -11,7 +12,7 @@ from clouder.providers.provider import Provider
 
 __all__ = ["PROVIDERS", "Provider", "provider_of"]
 
-PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (LOCAL, AWS, OVH, BAREMETAL)}
+PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (LOCAL, AWS, AZURE, OVH, BAREMETAL)}
 
 
 def provider_of(name: str) -> Provider:

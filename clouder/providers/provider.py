@@ -42,6 +42,11 @@ def tried() -> list[str]:
     return [name for name in os.environ.get("CLOUDER_UNPROVEN", "").split(",") if name]
 
 
+def no_ids(spec: ClusterSpec, tfvars: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001
+    """What things are called there is not known before they are made."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Provider:
     """One place where machines come from.
@@ -56,9 +61,13 @@ class Provider:
     sweep:        removes what still bears the cluster's labels after a destroy, given the tfvars: what a
                   terraform that was killed made and did not write down.
     sweep_orphans: the same before a plan after a kill, but for what Terraform holds: their ids.
+    adopt:        (spec, tfvars) -> by the address inside the module, the id of everything, where names alone
+                  give the ids; what others hang on comes first. What a killed run made and did not write down
+                  is imported, not removed.
     required_providers: of Terraform, by name: source and version.
     provider_arguments: of their provider blocks, by name: Terraform expressions such as `var.region`.
-    unproven:     what was never run on it; while that is not empty, a create takes CLOUDER_UNPROVEN=<name>.
+    provider_blocks: of them too, by name: the empty blocks without which they are not valid.
+    unproven:     what was never run on it; while that is not empty, a create takes CLOUDER_UNPROVEN=<name>,…
     image_builder: what bakes the image of the nodes, a key of clouder.bake.BUILDERS; empty: nothing does.
     keeps_machines: the machines are there before the cluster and stay after it: the spec names them, and a
                   delete takes the cluster off them.
@@ -81,6 +90,7 @@ class Provider:
     start: Callable[[ClusterSpec, tuple[str, ...]], None] = do_nothing
     sweep: Callable[[ClusterSpec, Mapping[str, Any]], None] = sweep_nothing
     sweep_orphans: Callable[[ClusterSpec, Mapping[str, Any], frozenset[str]], None] = no_orphans
+    adopt: Callable[[ClusterSpec, Mapping[str, Any]], dict[str, str]] = no_ids
     unproven: str = ""
     image_builder: str = ""
     keeps_machines: bool = False
@@ -89,6 +99,7 @@ class Provider:
     faults: tuple[Fault, ...] = ()
     required_providers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     provider_arguments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    provider_blocks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def common_tfvars(spec: ClusterSpec) -> dict[str, Any]:
