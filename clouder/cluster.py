@@ -9,7 +9,7 @@ from clouder import addons
 from clouder import bundle as bundles
 from clouder.errors import NotFoundError, SpecError
 from clouder.inventory import Inventory
-from clouder.providers import provider_of
+from clouder.providers import aws_state, provider_of
 from clouder.providers.provider import tried
 from clouder.workspace import Workspace
 
@@ -94,6 +94,8 @@ def check(spec: ClusterSpec) -> Provider:
         )
     _check_machines(spec, provider)
     addons.check(spec)
+    if spec.state.backend == "s3":
+        aws_state.check()
     return provider
 
 

@@ -20,6 +20,7 @@ from clouder import safeyaml
 from clouder.errors import SpecError
 from clouder.machines import MASTER, Endpoint, Hosts, Model, Ssh
 from clouder.marks import Labels, Roles, Taints, Xpu, labels_of, taints_of
+from clouder.state import LocalState, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,6 +152,7 @@ class ClusterSpec(Model):
     criu: Annotated[bool, Field(description="Make the nodes ready to checkpoint and restore pods")] = True
     hosts: Hosts = Field(default={})
     ssh: Ssh | None = None
+    state: State = LocalState()
 
     @model_validator(mode="after")
     def _unique_pools(self) -> ClusterSpec:
@@ -193,9 +195,10 @@ class ClusterSpec(Model):
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Most clusters have neither hosts nor ssh nor addons: their specs do not show them."""
+        """Most clusters have neither hosts nor ssh nor addons, and keep the state here: it is not shown."""
         shown = handler(self)
-        return {key: value for key, value in shown.items() if key not in {"hosts", "ssh", "addons"} or value}
+        empty = {"hosts": {}, "ssh": None, "addons": [], "state": {"backend": "local"}}
+        return {key: value for key, value in shown.items() if key not in empty or value != empty[key]}
 
     def _workers(self, pool: NodePool) -> list[str]:
         """The given hosts of a pool."""

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from clouder.render import asset, render
+from clouder.state import LocalState
 from clouder.store import write_private
 
 if TYPE_CHECKING:
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clouder.providers import Provider
+    from clouder.state import State
 
+LOCAL = LocalState()
 TFVARS = "terraform.tfvars.json"
 TEMPLATES = {
     "versions.tf": "versions.tf.j2",
@@ -27,7 +30,7 @@ TEMPLATES = {
 }
 
 
-def files(provider: Provider, tfvars: Mapping[str, Any]) -> dict[str, str]:
+def files(provider: Provider, tfvars: Mapping[str, Any], state: State = LOCAL) -> dict[str, str]:
     """Every file by its path in the directory; the values stand in terraform.tfvars.json alone.
 
     There `${...}` is plain text, while Terraform would evaluate it in any .tf file.
@@ -49,6 +52,10 @@ def files(provider: Provider, tfvars: Mapping[str, Any]) -> dict[str, str]:
             required_providers=provider.required_providers,
             provider_arguments=provider.provider_arguments,
             provider_blocks=provider.provider_blocks,
+            minimum_version=state.terraform,
+            backend=state.backend,
+            backend_settings=state.settings(tfvars["cluster_name"]),
+            state_place=state.place(tfvars["cluster_name"]),
         )
         for name, template in TEMPLATES.items()
         if name != "providers.tf" or provider.provider_arguments

@@ -22,15 +22,10 @@ class Diagnostic:
     address: str
 
 
+LOCKED = "error acquiring the state lock"
 # Of terraform itself, whatever the provider.
 FAULTS = (
     Fault(r"(no space left on device)", "the disk is full", f"free some space, then {AGAIN}", AccessError),
-    Fault(
-        r"(error acquiring the state lock)",
-        "another terraform works on this cluster's state",
-        f"wait for it to end, then {AGAIN}",
-        TerraformError,
-    ),
 )
 
 
@@ -41,11 +36,26 @@ def explain(diagnostics: Sequence[Diagnostic], faults: Sequence[Fault] = ()) -> 
     """
     details = "\n\n".join(_whole(item) for item in diagnostics)
     for item in diagnostics:
+        if LOCKED in item.summary.lower() + item.detail.lower():
+            return _locked(item.detail, details)
         for fault in (*FAULTS, *faults):
             if (found := fault.find(f"{item.summary}\n{item.detail}")) is not None:
                 message = _at(item, fault.message.format(found))
                 return fault.kind(message, fix=fault.fix.format(found), details=details)
     return TerraformError(_at(diagnostics[0], _reason(diagnostics[0])), fix=AGAIN, details=details)
+
+
+def _locked(text: str, details: str) -> ClouderError:
+    """Who holds the state, which terraform tells in lines such as `  Who:  user@host`."""
+    known = dict(re.findall(r"^\W*(ID|Who|Created):\s+(.+?)\s*$", text, re.M))
+    by = f" by {known['Who']} since {known['Created']}" if {"Who", "Created"} <= known.keys() else ""
+    free = f"terraform force-unlock {known['ID']}, in the terraform directory" if "ID" in known else ""
+    return TerraformError(
+        f"the state of the cluster is locked{by}",
+        fix=f"wait for it to end, then {AGAIN}"
+        + (f"; if nobody works on it any more: {free}" if free else ""),
+        details=details,
+    )
 
 
 def node_of(address: str) -> str:

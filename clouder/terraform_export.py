@@ -42,7 +42,7 @@ def _files(cluster: Cluster) -> dict[str, str]:
         raise NotFoundError(
             f"cluster {cluster.name} has no Terraform yet", fix=f"clouder k8s create {cluster.name}"
         )
-    files = terraform_dir.files(cluster.provider, values)
+    files = terraform_dir.files(cluster.provider, values, cluster.spec.state)
     lock = cluster.workspace.directory / LOCK  # which versions of the providers made the machines
     return {**files, LOCK: lock.read_text()} if lock.exists() else files
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clouder import keys, locks
+from clouder import keys, locks, remote_state
 from clouder.errors import AccessError, ClouderError, NotFoundError, TerraformError, UsageError
 from clouder.runlog import Redactor, RunLog, append_json, new_run
 from clouder.spec import NAME, dump, load_yaml, parse
@@ -205,12 +205,13 @@ class Workspace:
         """
         from clouder import terraform_dir
 
+        remote_state.check_place(self.path, spec)
         self.save_spec(spec)
         public_key = self._settle_login(spec)
         with locks.wait_for(self.path.parent.parent / "addresses.lock"):
             values = provider.tfvars(spec, terraform_dir.read_tfvars(self.directory))
             values["ssh_public_key"] = public_key
-            terraform_dir.write(self.directory, terraform_dir.files(provider, values))
+            terraform_dir.write(self.directory, terraform_dir.files(provider, values, spec.state))
         self._settle_host_keys(provider, spec, values)
 
     def plan(self, *, on_event: OnEvent | None = None) -> Plan:
@@ -221,6 +222,7 @@ class Workspace:
         provider, spec = self._provider(), self.spec()
         terraform = self._terraform(provider, on_event)
         self._init(terraform)
+        remote_state.claim(self.path, spec, lambda: self._state(terraform))
         self._taint_unfinished(provider, terraform)
         path = self.path / "plan"
         gone = self._gone(terraform, provider.missing(spec))
@@ -275,7 +277,7 @@ class Workspace:
         from clouder import terraform_dir
         from clouder.terraform import FLAG
 
-        if not self._was_prepared():
+        if not self._may_hold_machines():
             return
         self.prepare(provider, self.spec())  # a run that was killed may have left the directory half-written
         terraform = self._terraform(provider, on_event)
@@ -287,12 +289,15 @@ class Workspace:
 
     def remove(self) -> None:
         """Delete the directory; raises TerraformError while Terraform still holds something."""
-        if self._was_prepared() and (left := self._state(self._terraform(self._provider(), None))):
+        made = self._may_hold_machines()
+        if made and (left := self._state(self._terraform(self._provider(), None))):
             raise TerraformError(
                 f"cluster {self.name} still has {len(left)} resources",
                 fix=f"clouder k8s delete {self.name}",
                 details="\n".join(left),
             )
+        if made:
+            remote_state.remove(self.spec())
         # Renamed first: a removal that is killed half-way leaves no half cluster behind.
         doomed = self.path.with_name(f".removed-{self.name}-{os.getpid()}")
         self.path.rename(doomed)
@@ -312,6 +317,10 @@ class Workspace:
         from clouder.terraform_dir import TFVARS
 
         return (self.directory / TFVARS).exists()
+
+    def _may_hold_machines(self) -> bool:
+        """A state that was never claimed is perhaps another cluster's, or in a bucket that does not exist."""
+        return self._was_prepared() and remote_state.is_claimed(self.path, self.spec())
 
     def _provider(self) -> Provider:
         from clouder import providers
@@ -333,18 +342,28 @@ class Workspace:
                 "TF_VAR_host_keys": json.dumps(host_keys),
                 **provider.environment(self.spec()),
             },
-            faults=provider.faults,
+            faults=(*provider.faults, *remote_state.faults(self.spec())),
             log=self._log,
             on_event=on_event or ignore,
         )
         return self._running
 
     def _init(self, terraform: Terraform) -> None:
-        """Only when the configuration has changed since the last time, as far as init cares."""
+        """Make terraform ready, and the state whole."""
         from clouder import terraform_dir
-        from clouder.terraform import FLAG
 
         terraform_dir.heal_state(self.directory)
+        self._init_changed(terraform)
+        if (
+            unsaved := self.directory / "errored.tfstate"
+        ).exists():  # its keeper was away at the end of an apply
+            terraform.cmd("state push", str(unsaved), lock_timeout=LOCK_TIMEOUT)
+            unsaved.unlink()
+
+    def _init_changed(self, terraform: Terraform) -> None:
+        """Only when the configuration has changed since the last time, as far as init cares."""
+        from clouder.terraform import FLAG
+
         digest = hashlib.sha256()
         for path in sorted(self.directory.rglob("*.tf")):
             if ".terraform" not in path.parts:

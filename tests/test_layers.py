@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "clouder"
 
 # A module may import from its own row and from the rows above it.
 LAYERS = [
-    ["errors", "machines"],
+    ["errors", "machines", "state"],
     ["marks", "safeyaml"],
     ["spec", "store"],
     ["contextfile"],
@@ -23,7 +23,15 @@ LAYERS = [
     ["jump"],
     ["hostkeys"],
     ["providers", "connection"],
-    ["plan", "terraform_event", "terraform_errors", "terraform_process", "terraform", "terraform_dir"],
+    [
+        "plan",
+        "terraform_event",
+        "terraform_errors",
+        "terraform_process",
+        "terraform",
+        "terraform_dir",
+        "remote_state",
+    ],
     ["workspace"],
     ["addons"],
     ["cluster", "kubeconfig", "contexts", "request", "pools"],
@@ -50,7 +58,7 @@ HOMES = {
     "invoke": {"connection", "tasks"},
     "jinja2": {"render"},
     "paramiko": {"connection", "handshake", "jump"},
-    "pydantic": {"machines", "marks", "spec"},
+    "pydantic": {"machines", "marks", "spec", "state"},
     "python_terraform": {"terraform"},
     "rich": {"cli"},
     "yaml": {"safeyaml", "admin_conf", "kubeconfig", "cli", "checkpoint"},

@@ -399,7 +399,7 @@ def test_a_state_that_was_cut_off_is_put_back(
             "Error acquiring the state lock",
             "resource temporarily unavailable",
             TerraformError,
-            "demo-node-1: another terraform works on this cluster's state",
+            "the state of the cluster is locked",
             "wait",
         ),
         (
