@@ -58,7 +58,8 @@ def _terraform() -> Finding:
     def look() -> str:
         path = binary()
         shown = subprocess.run([path, "version"], capture_output=True, text=True, check=False).stdout
-        return f"{shown.split()[1].removeprefix('v')} at {path}"
+        name, version = shown.split()[:2]
+        return f"{name} {version.removeprefix('v')} at {path}"
 
     return _asked("terraform", look)
 

@@ -197,8 +197,10 @@ class ClusterSpec(Model):
     def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Most clusters have neither hosts nor ssh nor addons, and keep the state here: it is not shown."""
         shown = handler(self)
-        empty = {"hosts": {}, "ssh": None, "addons": [], "state": {"backend": "local"}}
-        return {key: value for key, value in shown.items() if key not in empty or value != empty[key]}
+        empty = {key for key in ("hosts", "ssh", "addons") if not shown[key]}
+        if shown["state"] == {"backend": "local"}:
+            empty.add("state")
+        return {key: value for key, value in shown.items() if key not in empty}
 
     def _workers(self, pool: NodePool) -> list[str]:
         """The given hosts of a pool."""

@@ -37,15 +37,17 @@ UNWANTED = re.compile(r"TF_CLI_ARGS|TF_WORKSPACE\Z|TF_DATA_DIR\Z|TF_VAR_")
 FLAG = python_terraform.IsFlagged
 
 
-FIX = f"install terraform {MINIMUM[0]}.{MINIMUM[1]} or newer, or set CLOUDER_TERRAFORM to one"
+FIX = f"install terraform (or OpenTofu) {MINIMUM[0]}.{MINIMUM[1]} or newer, or set CLOUDER_TERRAFORM to one"
+PROGRAMS = ("terraform", "tofu")
 
 
 def binary() -> str:
-    """The terraform to run, CLOUDER_TERRAFORM or the one on PATH; raises AccessError where it is no use."""
-    wanted = os.environ.get("CLOUDER_TERRAFORM") or "terraform"
-    path = shutil.which(wanted)
+    """The terraform to run, CLOUDER_TERRAFORM or on PATH terraform, else tofu; raises AccessError where it
+    is no use."""
+    wanted = os.environ.get("CLOUDER_TERRAFORM")
+    path = next(filter(None, map(shutil.which, [wanted] if wanted else PROGRAMS)), None)
     if not path:
-        raise AccessError(f"{wanted} is not installed", fix=FIX)
+        raise AccessError(f"{wanted or PROGRAMS[0]} is not installed", fix=FIX)
     return _checked(path)
 
 
@@ -223,4 +225,6 @@ def _event(data: dict[str, Any]) -> TerraformEvent:
 def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
     """That of this process, without what would change what terraform does; `more` on top."""
     kept = {name: value for name, value in os.environ.items() if not UNWANTED.match(name)}
+    if not os.path.exists(kept.get("TF_CLI_CONFIG_FILE", "")):  # noqa: PTH110 (an empty Path is the directory)
+        kept.pop("TF_CLI_CONFIG_FILE", None)  # OpenTofu tells of its absence in the midst of its JSON
     return {**kept, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1", **more}

@@ -362,9 +362,11 @@ class Workspace:
 
     def _init_changed(self, terraform: Terraform) -> None:
         """Only when the configuration has changed since the last time, as far as init cares."""
-        from clouder.terraform import FLAG
+        from clouder.terraform import FLAG, binary
 
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(
+            binary().encode()
+        )  # terraform and tofu get their providers from two registries
         for path in sorted(self.directory.rglob("*.tf")):
             if ".terraform" not in path.parts:
                 digest.update(path.read_bytes())

@@ -95,6 +95,12 @@ install_tflint() {
         'h1:v0KwryBjBeo79uqFrYQOllZk3l/nQvH/e4SZW45jhA8=' .
 }
 
+install_tofu() {
+    go_program tofu github.com/opentofu/opentofu@v1.12.6 \
+        'h1:0VT4P8pMmGcCUnQ9JDrJ+Qg2d35Vzm4FFd/9+H7oF98=' ./cmd/tofu \
+        '-X github.com/opentofu/opentofu/version.dev=no'
+}
+
 # The kubectl of the bundle, for a machine that has none.
 install_kubectl() {
     bundle=$(python -c 'from clouder import bundle; print(bundle.find(bundle.SUPPORTED[0]).path)')

@@ -24,6 +24,8 @@ def _session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for name in PERSONAL:
         patch.delenv(name, raising=False)
     patch.setenv("CLOUDER_CACHE", cache)
+    if second := os.environ.get("CLOUDER_TEST_TERRAFORM"):  # script/test tofu
+        patch.setenv("CLOUDER_TERRAFORM", second)
     # Tests that run in the background have these ignored, and every child would inherit that.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

@@ -1,10 +1,16 @@
-"""tflint for the tests: the one that script/test builds."""
+"""The programs of the tests that look at Terraform: those of script/test."""
 
 from __future__ import annotations
 
+import os
 import shutil
 
 from clouder.store import cache
+
+
+def terraform() -> str:
+    """The one to test with: script/test tofu names another."""
+    return os.environ.get("CLOUDER_TERRAFORM") or "terraform"
 
 
 def tflint() -> str:

@@ -50,11 +50,30 @@ def test_the_table_marks_each_line() -> None:
     assert any(line.strip().startswith("fix: install terraform") for line in lines)
 
 
-def test_an_old_terraform_is_named(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = machine / "bin" / "terraform"
-    program.parent.mkdir()
-    program.write_text("#!/bin/sh\necho Terraform v1.2.3\n")
+def install(machine: Path, name: str, says: str) -> Path:
+    program = machine / "bin" / name
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\necho {says}\n")
     program.chmod(0o755)
+    return program
+
+
+def test_which_terraform_is_used_is_said(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> tuple[str, str]:
+        return next((item.state, item.found) for item in doctor.examine() if item.check == "terraform")
+
+    tofu = install(machine, "tofu", "OpenTofu v1.12.6")
+    assert found() == ("ok", f"OpenTofu 1.12.6 at {tofu}")
+    terraform = install(machine, "terraform", "Terraform v1.11.4")
+    assert found() == ("ok", f"Terraform 1.11.4 at {terraform}")
+    monkeypatch.setenv("CLOUDER_TERRAFORM", "tofu")
+    assert found() == ("ok", f"OpenTofu 1.12.6 at {tofu}")
+    monkeypatch.setenv("CLOUDER_TERRAFORM", "tf")
+    assert found() == ("fail", "tf is not installed")
+
+
+def test_an_old_terraform_is_named(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = install(machine, "terraform", "Terraform v1.2.3")
     monkeypatch.setenv("PATH", f"{program.parent}:/bin:/usr/bin")
     [finding] = [item for item in doctor.examine() if item.check == "terraform"]
     assert (finding.state, "v1.2.3, which is too old" in finding.found) == ("fail", True)

@@ -18,6 +18,7 @@ from clouder.spec import dump, load_yaml, parse, schema
 from clouder.store import home
 from clouder.workspace import Workspace
 from tests import awslab, goldens, tinynodes
+from tests.lint import terraform
 from tests.tinynodes import apply, cluster_name, containers, delete, leftovers, spec_of
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def test_the_golden_backend_is_rendered(name: str) -> None:
 def test_terraform_takes_the_backend(name: str, tmp_path: Path) -> None:
     terraform_dir.write(tmp_path, rendered(ROOTS[name]))
     for command in (["fmt", "-check", "-recursive"], ["init", "-backend=false"], ["validate"]):
-        argv = ["terraform", *command]
+        argv = [terraform(), *command]
         done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,8 +12,9 @@ import pytest
 
 from clouder import keys
 from clouder.render import asset
+from clouder.terraform import clean_environment
 from tests import awslab, tinynodes
-from tests.lint import tflint
+from tests.lint import terraform, tflint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -134,7 +134,7 @@ def run(folder: Path, *argv: str, **more: str) -> str:
     done = subprocess.run(
         argv,
         cwd=folder,
-        env={**os.environ, "TF_INPUT": "0", "TF_CLI_ARGS": "", "TF_VAR_login": LOGIN, **more},
+        env=clean_environment({"TF_VAR_login": LOGIN, **more}),
         capture_output=True,
         text=True,
         check=False,
@@ -144,24 +144,24 @@ def run(folder: Path, *argv: str, **more: str) -> str:
 
 
 def is_clean(folder: Path) -> None:
-    run(folder, "terraform", "fmt", "-check", "-recursive")
-    run(folder, "terraform", "init", "-no-color")
-    run(folder, "terraform", "validate", "-no-color")
+    run(folder, terraform(), "fmt", "-check", "-recursive")
+    run(folder, terraform(), "init", "-no-color")
+    run(folder, terraform(), "validate", "-no-color")
     config = asset("templates/terraform/tflint.hcl")
     run(folder, tflint(), "--recursive", "--no-color", f"--config={config}")
 
 
 def outputs(folder: Path) -> dict[str, Any]:
-    shown = json.loads(run(folder, "terraform", "output", "-json"))
+    shown = json.loads(run(folder, terraform(), "output", "-json"))
     return {name: item["value"] for name, item in shown.items()}
 
 
 def test_machines_that_are_there(tmp_path: Path) -> None:
     folder = root(tmp_path, "baremetal", "rack", BAREMETAL)
     is_clean(folder)
-    run(folder, "terraform", "apply", "-auto-approve", TF_VAR_host_keys="{}")
+    run(folder, terraform(), "apply", "-auto-approve", TF_VAR_host_keys="{}")
     assert outputs(folder) == {"api": "api.example.com:6443", "machines": ["rack-master", "rack-node-1"]}
-    run(folder, "terraform", "destroy", "-auto-approve", TF_VAR_host_keys="{}")
+    run(folder, terraform(), "destroy", "-auto-approve", TF_VAR_host_keys="{}")
 
 
 @pytest.mark.aws
@@ -193,10 +193,10 @@ def test_containers_of_this_machine(name: str, tmp_path: Path) -> None:
     for node in values["nodes"]:
         keys.ensure(tmp_path / "keys" / node, node)
     secret = json.dumps({node: (tmp_path / "keys" / node).read_text() for node in values["nodes"]})
-    run(folder, "terraform", "apply", "-auto-approve", TF_VAR_host_keys=secret)
+    run(folder, terraform(), "apply", "-auto-approve", TF_VAR_host_keys=secret)
     assert outputs(folder)["machines"] == sorted(values["nodes"])
     assert set(tinynodes.containers(name, all_states=False)) == {f"{name}-lb", *values["nodes"]}
-    plan = run(folder, "terraform", "plan", "-no-color", TF_VAR_host_keys=secret)
+    plan = run(folder, terraform(), "plan", "-no-color", TF_VAR_host_keys=secret)
     assert "No changes." in plan
-    run(folder, "terraform", "destroy", "-auto-approve", TF_VAR_host_keys=secret)
+    run(folder, terraform(), "destroy", "-auto-approve", TF_VAR_host_keys=secret)
     assert tinynodes.leftovers(name, set()) == []
