@@ -26,6 +26,7 @@ from clouder.providers.local import LOCAL
 from clouder.providers.local_errors import FAULTS
 from clouder.spec import parse
 from clouder.store import home
+from clouder.terraform import clean_environment
 from clouder.terraform_dir import heal_state
 from clouder.terraform_errors import Diagnostic, explain, node_of
 from clouder.terraform_process import forget_unfinished, settle, unfinished, was_cut_off
@@ -359,6 +360,24 @@ def test_a_state_that_was_cut_off_is_put_back(
             file.write_text(text)
     heal_state(tmp_path)
     assert (path.read_text() if path.exists() else None) == healed
+
+
+# Terraform's surroundings
+
+
+def test_what_would_change_the_run_of_terraform_does_not_reach_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "terraform.rc"
+    for name in ("TF_CLI_ARGS", "TF_CLI_ARGS_plan", "TF_WORKSPACE", "TF_DATA_DIR", "TF_VAR_region"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(config))
+    assert {name for name in clean_environment({}) if name.startswith("TF_")} == {
+        "TF_IN_AUTOMATION",
+        "TF_INPUT",
+    }
+    config.touch()
+    assert clean_environment({"TF_VAR_x": "1"}).keys() >= {"TF_CLI_CONFIG_FILE", "TF_VAR_x"}
 
 
 # Terraform's words
