@@ -215,6 +215,7 @@ def _show_result(name: str, pool: str, output: str) -> None:
         tell_reader(f"Pool {pool} of {name} is gone, and its machines with it.")
         return
     nodes = "1 node" if row.machines == 1 else f"{row.machines} nodes"
-    tell_reader(f"Pool {pool} of {name} has {nodes}.\n  kubectl get nodes -l clouder.dev/pool={pool}")
+    next_line = f"\n  kubectl get nodes -l clouder.dev/pool={pool}" if row.machines else ""
+    tell_reader(f"Pool {pool} of {name} has {nodes}.{next_line}")
     if output != "table":
         show(row, output, table="")
