@@ -65,6 +65,9 @@ def target(host: str, facts: Mapping[str, str] = CONTAINER, spec: ClusterSpec | 
 
 SINGLE = parse({"name": "demo", "pools": []})
 NO_CRIU = parse({"name": "demo", "criu": False})
+TAINTED = parse(
+    {"name": "demo", "pools": [{"name": "gpu", "desired": 1, "xpu": "gpu-cuda", "taints": ["own:NoExecute"]}]}
+)
 
 RENDERED = {
     "kubeadm/init-container.yaml": lambda: control_plane.INIT.files(target("demo-master"))["init.yaml"],
@@ -75,6 +78,9 @@ RENDERED = {
         "init.yaml"
     ],
     "kubeadm/join.yaml": lambda: workers.JOIN.late_files(target("demo-gpu-1"), LATE)["join.yaml"],
+    "kubeadm/join-tainted.yaml": lambda: workers.JOIN.late_files(target("demo-gpu-1", spec=TAINTED), LATE)[
+        "join.yaml"
+    ],
     "node/containerd-container.toml": lambda: node.CONFIGURE_CONTAINERD.files(target("demo-node-1"))[
         "config.toml"
     ],
