@@ -121,7 +121,7 @@ def pool_grows_and_nothing_else_changes(cluster: Cluster, home: Path) -> None:
 def budget_stops_the_drain(cluster: Cluster, home: Path) -> None:
     before = containers(cluster)
     tools.kubectl(cluster, BUDGET)
-    stopped = change(cluster, home, "update", "--desired", "2", "--drain-timeout", "1", check=False)
+    stopped = change(cluster, home, "update", "--desired", "2", "--drain-timeout", "8", check=False)
     assert stopped.code == 8
     error = stopped.events[-1]
     assert "nothing was removed" in error["title"]
