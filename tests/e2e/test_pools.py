@@ -45,10 +45,12 @@ KILLS = [(2, "drain", "start"), (1, "forget", "ok")]
 def cluster(home: Path) -> Iterator[Cluster]:
     """A 1+1 cluster whose pools may change."""
     name = f"pools-{os.getpid()}"
-    tools.create(name, 1, home=home)
-    with tools.at_home(home):
-        yield tools.load(name, home)
-    tools.clouder("k8s", "delete", name, "--yes", home=home)
+    try:
+        tools.create(name, 1, home=home)
+        with tools.at_home(home):
+            yield tools.load(name, home)
+    finally:
+        tools.clouder("k8s", "delete", name, "--yes", home=home)
     assert tools.leftovers(name) == []
 
 
