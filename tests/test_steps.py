@@ -49,7 +49,7 @@ def cluster(spec: ClusterSpec | None = None) -> Cluster:
             "ssh": {"host": "127.0.0.1", "port": 20001 + number, "user": "root"},
             "private_ip": f"10.213.0.{10 + number}",
             "public_ip": "",
-            "provider_id": "",
+            "provider_id": f"aws:///eu-west-1a/i-{number}",
             "zone": "",
         }
         for number, item in enumerate(spec.nodes())
@@ -64,6 +64,7 @@ def target(host: str, facts: Mapping[str, str] = CONTAINER, spec: ClusterSpec | 
 
 
 SINGLE = parse({"name": "demo", "pools": []})
+IN_A_CLOUD = parse({"name": "demo", "provider": "aws", "addons": ["aws-ccm"]})
 NO_CRIU = parse({"name": "demo", "criu": False})
 TAINTED = parse(
     {"name": "demo", "pools": [{"name": "gpu", "desired": 1, "xpu": "gpu-cuda", "taints": ["own:NoExecute"]}]}
@@ -77,6 +78,12 @@ RENDERED = {
     "kubeadm/init-single.yaml": lambda: control_plane.INIT.files(target("demo-master", MACHINE, SINGLE))[
         "init.yaml"
     ],
+    "kubeadm/init-cloud.yaml": lambda: control_plane.INIT.files(target("demo-master", MACHINE, IN_A_CLOUD))[
+        "init.yaml"
+    ],
+    "kubeadm/join-cloud.yaml": lambda: workers.JOIN.late_files(
+        target("demo-node-1", MACHINE, IN_A_CLOUD), LATE
+    )["join.yaml"],
     "kubeadm/join.yaml": lambda: workers.JOIN.late_files(target("demo-gpu-1"), LATE)["join.yaml"],
     "kubeadm/join-tainted.yaml": lambda: workers.JOIN.late_files(target("demo-gpu-1", spec=TAINTED), LATE)[
         "join.yaml"
