@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clouder import bundle as bundles
+from clouder.addons import wanted
 from clouder.cluster import Cluster, check
 from clouder.connections import Connections
 from clouder.runlog import RunLog
@@ -167,7 +168,9 @@ def _ask(cluster: Cluster, workflow: Workflow) -> dict[str, Survey | Failure]:
 
 def _notes(cluster: Cluster) -> tuple[str, ...]:
     spec = cluster.spec
+    built = [addon.name for addon in wanted(spec) if not addon.prepared()]
     told = cluster.provider.notes(spec)
+    told += tuple(f"what {name} needs is not there yet; it will be built first" for name in built)
     if _bundle(spec):
         return told
     return (*told, f"there is no bundle for Kubernetes {spec.kubernetes_version} yet; it will be built first")

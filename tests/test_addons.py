@@ -229,3 +229,13 @@ def test_a_digest_follows_names_and_contents(tmp_path: Path) -> None:
     second = charts.digest(tmp_path)
     (tmp_path / "a").rename(tmp_path / "b")
     assert len({first, second, charts.digest(tmp_path)}) == 3
+
+
+def test_an_addon_knows_whether_something_is_to_be_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDER_CACHE", str(tmp_path))
+    addon = ADDONS["metrics-server"]
+    assert not addon.prepared()
+    extra.load("metrics-server").directory.mkdir(parents=True)
+    assert addon.prepared()

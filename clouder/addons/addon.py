@@ -76,6 +76,11 @@ class Addon:
             charts.ensure(self.chart)
             extra.ensure(charts.HELM, progress=progress)
 
+    def prepared(self) -> bool:
+        """Whether `prepare` would find everything there."""
+        extras = [*([self.name] if self.images else []), *([charts.HELM] if self.chart else [])]
+        return all(extra.load(name).directory.is_dir() for name in extras)
+
     def manifest(self, place: Place) -> bytes:
         """Everything of the addon for this cluster, one YAML stream."""
         parts = []
