@@ -30,7 +30,7 @@ from tests.goldens import check
 from tests.test_addons import CHARTS, here
 
 pytestmark = pytest.mark.addons
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 
 
 @pytest.fixture(scope="module")
