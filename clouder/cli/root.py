@@ -14,6 +14,7 @@ MODULES = {
     "terraform": "The Terraform of a cluster: take it elsewhere, check it.",
     "azure": "Azure: the account, its regions and machines.",
     "aws": "AWS: the account, its regions and machines.",
+    "ovh": "OVH: the project, its regions and machines.",
     "ctx": "Contexts: which provider is used when no flag says so.",
     "criu": "CRIU on the nodes: what works, what fails, the fix.",
     "checkpoint": "Freeze a running pod and bring it back on another node.",

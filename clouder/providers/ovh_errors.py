@@ -14,6 +14,16 @@ FAULTS = (
         LOG_IN,
     ),
     Fault(
+        r"(status 403|policy doesn't allow|you are not authorized)",
+        "OVH: your user may not do this ({0})",
+        "give it the role Administrator (or Compute Operator) in the OVH control panel, under Users & Roles",
+    ),
+    Fault(
+        r"(status 429|status 413|over ?limit)",
+        "OVH has had too many requests from this project just now ({0})",
+        f"wait a minute, then {AGAIN}",
+    ),
+    Fault(
         r"(no suitable endpoint could be found)",
         "OVH: this project has nothing in this region",
         "write the region as the OVH control panel does, such as GRA11",
