@@ -377,17 +377,16 @@ class Workspace:
         write_private(marker, digest.hexdigest())
 
     def _taint_unfinished(self, provider: Provider, terraform: Terraform) -> None:
-        """What a terraform that was killed left half-made is to be made anew; what it lost is removed."""
+        """What a killed terraform left half-made is made anew; what it lost is adopted or removed."""
         from clouder import terraform_dir
         from clouder.terraform_process import forget_unfinished, unfinished, was_cut_off
 
         if not was_cut_off(self._process_folder):
             return
-        self._adopt(provider, terraform)
-        held = self._resources(terraform)
-        for address in sorted({*unfinished(self._process_folder)} & {item["address"] for item in held}):
+        for address in sorted({*unfinished(self._process_folder)} & {*self._state(terraform)}):
             terraform.cmd("taint", address, lock_timeout=LOCK_TIMEOUT)
-        ids = frozenset(str(item["values"]["id"]) for item in held if item["values"].get("id"))
+        self._adopt(provider, terraform)
+        ids = frozenset(str(item["values"].get("id", "")) for item in self._resources(terraform)) - {""}
         provider.sweep_orphans(self.spec(), terraform_dir.read_tfvars(self.directory), ids)
         forget_unfinished(self._process_folder)
 
@@ -397,9 +396,11 @@ class Workspace:
 
         known = provider.adopt(self.spec(), terraform_dir.read_tfvars(self.directory))
         held = {*self._state(terraform)} if known else set()
-        for address, name in known.items():
+        for number, (address, name) in enumerate(known.items()):
             whole = f"module.cluster.{address}"
-            if whole not in held and not self._import(terraform, whole, name) and not held:
+            if whole in held or self._import(terraform, whole, name):
+                continue
+            if not held and number == 0:
                 return  # all hangs on the first: without it there is nothing
 
     def _import(self, terraform: Terraform, address: str, name: str) -> bool:
