@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from clouder.terraform_event import OnEvent, TerraformEvent, ignore
 __all__ = ["OnEvent", "Outputs", "TerraformEvent", "Workspace", "clusters"]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from clouder.plan import Plan
     from clouder.providers import Provider
@@ -256,6 +256,10 @@ class Workspace:
         if plan.for_terraform:
             try:
                 terraform.cmd("apply", str(plan.path), input=False, lock_timeout=LOCK_TIMEOUT, json=FLAG)
+            except ClouderError:
+                with suppress(AccessError):  # a full disk is told by the error itself
+                    write_private(self._failed, "")
+                raise
             finally:
                 plan.path.unlink(missing_ok=True)  # it holds the host keys
         if plan.starts:
@@ -312,6 +316,11 @@ class Workspace:
     @property
     def _process_folder(self) -> Path:
         return self.path / "process"
+
+    @property
+    def _failed(self) -> Path:
+        """There after an apply that ended with an error."""
+        return self._process_folder / "failed"
 
     def _was_prepared(self) -> bool:
         from clouder.terraform_dir import TFVARS
@@ -381,27 +390,35 @@ class Workspace:
         from clouder import terraform_dir
         from clouder.terraform_process import forget_unfinished, unfinished, was_cut_off
 
-        if not was_cut_off(self._process_folder):
+        cut_off = was_cut_off(self._process_folder)
+        if not cut_off and not self._failed.exists():
             return
         for address in sorted({*unfinished(self._process_folder)} & {*self._state(terraform)}):
             terraform.cmd("taint", address, lock_timeout=LOCK_TIMEOUT)
         self._adopt(provider, terraform)
-        ids = frozenset(str(item["values"].get("id", "")) for item in self._resources(terraform)) - {""}
-        provider.sweep_orphans(self.spec(), terraform_dir.read_tfvars(self.directory), ids)
-        forget_unfinished(self._process_folder)
+        if cut_off:
+            ids = frozenset(str(item["values"].get("id", "")) for item in self._resources(terraform)) - {""}
+            provider.sweep_orphans(self.spec(), terraform_dir.read_tfvars(self.directory), ids)
+            forget_unfinished(self._process_folder)
+        self._failed.unlink(missing_ok=True)
 
     def _adopt(self, provider: Provider, terraform: Terraform) -> None:
-        """Take in, by their names, what a killed terraform made and did not write down."""
+        """Take in, by their names, what was made and not written down.
+
+        A killed terraform has not come to it; a refusal may be an answer that was lost.
+        """
         from clouder import terraform_dir
 
-        known = provider.adopt(self.spec(), terraform_dir.read_tfvars(self.directory))
+        names = provider.adopt(self.spec(), terraform_dir.read_tfvars(self.directory))
+        known = {f"module.cluster.{address}": name for address, name in names.items()}
         held = {*self._state(terraform)} if known else set()
-        for number, (address, name) in enumerate(known.items()):
-            whole = f"module.cluster.{address}"
-            if whole in held or self._import(terraform, whole, name):
+        absent: list[str] = []
+        for address, name in known.items():
+            if address in held:
                 continue
-            if not held and number == 0:
-                return  # all hangs on the first: without it there is nothing
+            inside = any(re.match(rf"{re.escape(place)}([/|]|\Z)", name) for place in absent)
+            if not inside and not self._import(terraform, address, name):
+                absent.append(name)
 
     def _import(self, terraform: Terraform, address: str, name: str) -> bool:
         """False where there is nothing of this name."""

@@ -14,8 +14,8 @@ locals {
 
   # Control planes have a subnet of their own, which is how rules tell them from workers.
   subnets = {
-    "control-plane" = 0
-    "nodes"         = 1
+    "control-plane" = cidrsubnet(var.options.network_cidr, 4, 0)
+    "nodes"         = cidrsubnet(var.options.network_cidr, 4, 1)
   }
 }
 
@@ -44,7 +44,7 @@ resource "azurerm_subnet" "part" {
   name                 = each.key
   resource_group_name  = azurerm_resource_group.network.name
   virtual_network_name = azurerm_virtual_network.network.name
-  address_prefixes     = [cidrsubnet(var.options.network_cidr, 4, each.value)]
+  address_prefixes     = [each.value]
 
   # Azure gives new networks no way out of their own any more: the NAT gateway is the way out.
   default_outbound_access_enabled = false
@@ -77,8 +77,8 @@ resource "azurerm_nat_gateway_public_ip_association" "nat" {
 }
 
 resource "azurerm_subnet_nat_gateway_association" "part" {
-  for_each = azurerm_subnet.part
+  for_each = local.subnets # and not the resources: an import cannot go by what it does not know yet
 
-  subnet_id      = each.value.id
+  subnet_id      = azurerm_subnet.part[each.key].id
   nat_gateway_id = azurerm_nat_gateway.nat.id
 }

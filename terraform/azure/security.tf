@@ -13,16 +13,15 @@ resource "azurerm_network_security_group" "part" {
 }
 
 resource "azurerm_subnet_network_security_group_association" "part" {
-  for_each = azurerm_subnet.part
+  for_each = local.subnets
 
-  subnet_id                 = each.value.id
+  subnet_id                 = azurerm_subnet.part[each.key].id
   network_security_group_id = azurerm_network_security_group.part[each.key].id
 }
 
 locals {
-  prefixes = { for name, subnet in azurerm_subnet.part : name => subnet.address_prefixes[0] }
-  inside   = sort(values(local.prefixes))
-  egress   = ["${azurerm_public_ip.nat.ip_address}/32"]
+  inside = sort(values(local.subnets))
+  egress = ["${azurerm_public_ip.nat.ip_address}/32"]
 
   # Of every node: SSH for those who are named; kubelet, node-exporter and node ports, VXLAN, ICMP among each
   # other; the probes of load balancers, which come from the platform itself.
@@ -40,7 +39,7 @@ locals {
     "api"        = { priority = 200, protocol = "Tcp", ports = ["6443"], from = var.allowed_cidrs }
     "api-nodes"  = { priority = 210, protocol = "Tcp", ports = ["6443"], from = local.inside }
     "api-egress" = { priority = 220, protocol = "Tcp", ports = ["6443"], from = local.egress }
-    "etcd"       = { priority = 230, protocol = "Tcp", ports = ["2379-2380"], from = [local.prefixes["control-plane"]] }
+    "etcd"       = { priority = 230, protocol = "Tcp", ports = ["2379-2380"], from = [local.subnets["control-plane"]] }
   }
 
   rules = merge(
