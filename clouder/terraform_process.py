@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 POLL_SECONDS = 0.05
+PLUGIN_SECONDS = 20.0  # for what a plugin has begun; then it is killed
 
 
 class Process:
@@ -103,6 +104,7 @@ def settle(folder: Path, tell: Callable[[str], None]) -> None:
     if orphan := _orphan(folder):
         _wait_for(orphan, folder, tell)
     if (folder / "process.json").exists():
+        _end_plugins(folder)
         addresses = {*unfinished(folder), *_never_completed(folder / "stdout")}
         write_private(folder / "unfinished.json", json.dumps(sorted(addresses)))
         (folder / "process.json").unlink()
@@ -163,6 +165,48 @@ def _wait_for(orphan: Mapping[str, str | int], folder: Path, tell: Callable[[str
             f"stopped waiting for terraform (pid {orphan['pid']}), which goes on",
             fix="run the same command again",
         ) from None
+
+
+def _end_plugins(folder: Path) -> None:
+    """Wait for what a terraform that was killed has left running; what does not end is killed.
+
+    Its plugins and scripts live a little longer than it does, and may still make something: looked for before
+    that, it would not be found.
+    """
+    try:
+        pid = int(json.loads((folder / "process.json").read_text())["pid"])
+    except (ValueError, KeyError):
+        return
+    deadline = time.monotonic() + PLUGIN_SECONDS
+    while members := _members(pid, folder.parent):
+        if pid in members:  # the number was handed out again, so that of the old group none is left
+            return
+        if time.monotonic() > deadline:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        time.sleep(POLL_SECONDS)
+
+
+def _members(group: int, workspace: Path) -> set[int]:
+    """The living processes of a group that work in the workspace: its number may be another's by now."""
+    numbers = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return {pid for pid in numbers if _group(pid) == group and _works_in(pid, workspace.resolve())}
+
+
+def _works_in(pid: int, workspace: Path) -> bool:
+    try:
+        return workspace in (Path(f"/proc/{pid}/cwd").readlink() / "_").parents
+    except OSError:
+        return False
+
+
+def _group(pid: int) -> int:
+    """The process group, field 5 of /proc/<pid>/stat; 0 of a process that has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] in {"Z", "X"} else int(fields[2])
 
 
 def _orphan(folder: Path) -> dict[str, str | int] | None:

@@ -22,7 +22,7 @@ from tests.awslab import apply, delete, instances, spec_of, tagged
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1800)]
 CREATE = "import sys; from tests import awslab; awslab.apply(awslab.spec_of(sys.argv[1]))"
 # When terraform is killed: at the first event of a kind whose resource begins so, in the order of an apply.
 INSTANTS = [

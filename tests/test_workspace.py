@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from clouder import plan
+from clouder import plan, terraform_process
 from clouder.errors import (
     Aborted,
     AccessError,
@@ -309,6 +310,21 @@ def test_what_a_killed_terraform_began_and_did_not_finish_is_known(tmp_path: Pat
     forget_unfinished(tmp_path)
     assert unfinished(tmp_path) == []
     assert not was_cut_off(tmp_path)
+
+
+@pytest.mark.parametrize(("seconds", "patience"), [(0.5, 60), (1000, 0.2)])
+def test_what_a_killed_terraform_left_running_is_waited_for_or_killed(
+    seconds: float, patience: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terraform_process, "PLUGIN_SECONDS", patience)
+    left = f"(sleep {seconds}; touch made) &"
+    done = subprocess.Popen(["sh", "-c", left], cwd=tmp_path, start_new_session=True)
+    done.wait()
+    record = {"pid": done.pid, "start": "0", "command": "apply"}
+    (tmp_path / "process.json").write_text(json.dumps(record))
+    settle(tmp_path, pytest.fail)
+    assert (tmp_path / "made").exists() == (seconds < patience)
+    assert terraform_process._members(done.pid, tmp_path) == set()
 
 
 def test_one_that_was_killed_may_have_lost_what_it_said_was_done(tmp_path: Path) -> None:
