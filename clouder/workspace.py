@@ -22,7 +22,7 @@ from clouder.terraform_event import OnEvent, TerraformEvent, ignore
 __all__ = ["OnEvent", "Outputs", "TerraformEvent", "Workspace", "clusters"]
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from clouder.plan import Plan
     from clouder.providers import Provider
