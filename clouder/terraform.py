@@ -162,6 +162,8 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]
                 if pressed:  # here, since a press may come while another is answered
                     pressed = False
                     self.cancel()
+                if failure is not None:
+                    process.wait_a_moment()
                 ended = process.exit_code is not None
                 new = process.new_lines()
                 lines += new
@@ -173,9 +175,10 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]
                 ended = False
                 pressed = True
             except Exception as error:  # noqa: BLE001 (raised below; such as a full disk under the log)
-                ended = False
-                failure = error
-                process.interrupt()
+                if failure is None:
+                    process.interrupt()
+                ended = failure is not None and ended  # not even its output can be read
+                failure = failure or error
         if failure is not None:
             raise failure
         return lines

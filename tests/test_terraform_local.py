@@ -531,6 +531,15 @@ def test_a_failure_to_tell_stops_terraform_first(name: str) -> None:
     assert len(apply(spec)[1].hosts) == 3
 
 
+def test_output_that_is_taken_away_ends_the_run_when_terraform_ends(name: str) -> None:
+    spec = spec_of(name)
+    workspace = Workspace.create(spec)
+    workspace.prepare(TINY, spec)
+    plan = workspace.plan()
+    with pytest.raises(FileNotFoundError):
+        workspace.apply(plan, on_event=lambda _: (workspace.path / "process" / "stdout").unlink())
+
+
 # Files
 
 
