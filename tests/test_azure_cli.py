@@ -432,6 +432,13 @@ def test_what_is_nearer_states_the_subscription(
     assert (found.subscription_id, Path(found.subscription_source).name) == (wanted, source)
 
 
+def test_a_context_names_the_subscription() -> None:
+    assert run("ctx", "init").exit_code == 0
+    assert run("ctx", "set", "azure", SUBSCRIPTION).exit_code == 0
+    assert azure_config.settings().subscription_id == SUBSCRIPTION
+    assert SUBSCRIPTION in run("ctx", "ls").stdout
+
+
 def test_several_subscriptions_and_none_stated_is_an_error(arm: Arm) -> None:
     for item in arm.lists["/subscriptions"]:
         item["state"] = "Enabled"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clouder.errors import AccessError, SpecError
-from clouder.providers import azure
+from clouder.providers import azure, azure_config
 from clouder.providers.azure import World, allocate
 from clouder.render import asset
 from clouder.spec import parse
 from tests.azure import arm as stand_in
 from tests.azure import lab
-from tests.azure.account import REGION, SUBSCRIPTION
+from tests.azure.account import REGION, SUBSCRIPTION, TENANT
 from tests.azure.arm import Arm, Fault
 
 if TYPE_CHECKING:
@@ -183,6 +183,7 @@ def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Arm]:
     with stand_in.serving(tmp_path) as server:
         for name, value in lab.credentials(server).items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setenv("CLOUDER_HOME", str(tmp_path / "home"))
         yield server
 
 
@@ -201,6 +202,23 @@ def test_a_size_that_this_subscription_may_not_have_is_refused(arm: Arm, size: s
         azure.tfvars(lab.spec_of("demo", controlPlane={"size": size}), {})
 
 
+def test_a_cluster_is_made_by_the_login_of_the_commands(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET", "SUBSCRIPTION_ID"):
+        monkeypatch.delenv(f"ARM_{name}")
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(arm.certificate.parent / "no-az"))
+    ids = {"subscriptionId": SUBSCRIPTION, "tenantId": TENANT, "clientId": TENANT}
+    azure_config.save({**ids, "clientSecret": "testing"})
+    assert azure.tfvars(lab.spec_of("demo"), {})["options"]["subscription_id"] == SUBSCRIPTION
+    found = azure.environment(lab.spec_of("demo"))
+    assert (found["ARM_CLIENT_SECRET"], found["ARM_USE_CLI"]) == ("testing", "false")
+
+
+def test_the_price_is_told_beforehand() -> None:
+    [line] = azure.notes(spec_of(2, region="eastus"))
+    assert line.startswith("about 303 USD a month; an estimate from prices of 2025")
+    assert "is not known" in azure.price(spec_of(2, region="northeurope"))
+
+
 def test_access_is_checked_without_making_anything(arm: Arm) -> None:
     azure.check_access(lab.spec_of("demo"))
     assert arm.account.things == {}
@@ -211,11 +229,11 @@ def test_access_is_checked_without_making_anything(arm: Arm) -> None:
     [
         (
             Fault("POST", "/oauth2/", status=401, code="invalid_client", message="wrong secret"),
-            "invalid_client",
+            "Azure does not accept the service principal .invalid_client.",
         ),
         (
             Fault("GET", "^/subscriptions/", status=403, code="AuthorizationFailed", message="not allowed"),
-            "AuthorizationFailed: not allowed",
+            "your account may not do this .AuthorizationFailed.",
         ),
         (Fault("GET", "^/subscriptions/", cut="before"), "Azure does not answer"),
     ],
@@ -227,13 +245,3 @@ def test_a_login_that_does_not_count_is_told_before_anything_is_made(
     with pytest.raises(AccessError, match=told) as refused:
         azure.check_access(lab.spec_of("demo"))
     assert refused.value.fix
-
-
-def test_terraform_gets_the_credentials_under_its_own_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"):
-        monkeypatch.delenv(f"ARM_{name}", raising=False)
-        monkeypatch.delenv(f"AZURE_{name}", raising=False)
-    monkeypatch.setenv("AZURE_CLIENT_SECRET", "one")
-    monkeypatch.setenv("AZURE_CLIENT_ID", "two")
-    monkeypatch.setenv("ARM_CLIENT_ID", "three")
-    assert azure.environment(lab.spec_of("demo")) == {"ARM_CLIENT_SECRET": "one"}

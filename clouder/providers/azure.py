@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from clouder.errors import SpecError
-from clouder.providers import caller
-from clouder.providers.azure_arm import Arm, subscription_of_the_environment
+from clouder.providers import azure_client, azure_config, caller
+from clouder.providers import price as prices
+from clouder.providers.azure_client import Client
+from clouder.providers.azure_errors import FAULTS
 from clouder.providers.provider import Provider, common_tfvars
 
 if TYPE_CHECKING:
@@ -27,12 +28,6 @@ IMAGE = "Debian:debian-13:13-gen2:latest"
 VOLUME_GIB = 64
 MAX_ZONES = 3
 MAX_NODES = 200
-# Terraform's words for credentials, and those of Azure's own tools, which it does not read.
-CREDENTIALS = {
-    "ARM_TENANT_ID": "AZURE_TENANT_ID",
-    "ARM_CLIENT_ID": "AZURE_CLIENT_ID",
-    "ARM_CLIENT_SECRET": "AZURE_CLIENT_SECRET",
-}
 
 
 @dataclass(frozen=True)
@@ -79,14 +74,15 @@ def _sizes(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
 def _subscription(previous: Mapping[str, Any]) -> str:
     """A cluster stays in its subscription, whatever the environment says later."""
     kept = previous.get("options", {}).get("subscription_id", "")
-    return str(kept or subscription_of_the_environment())
+    return str(kept or Client(azure_config.settings()).subscription_id)
 
 
 def look_around(spec: ClusterSpec, previous: Mapping[str, Any], region: str, subscription: str) -> World:
     """Asks Azure which zones have the sizes of new nodes, and the internet for this machine's address."""
     known = previous.get("nodes", {})
     sizes = {node.size or DEFAULT_SIZE for node in spec.nodes() if node.name not in known}
-    zones = Arm(subscription).zones_of(sorted(sizes), region) if sizes else {}
+    here = replace(azure_config.settings(), subscription_id=subscription, subscription_source="the cluster")
+    zones = Client(here).zones_of(sorted(sizes), region) if sizes else {}
     return World(zones, tuple(caller.allowed_cidrs(spec, previous)))
 
 
@@ -158,16 +154,25 @@ def _zone(size: str, number: int, zones: list[str], world: World) -> str:
 def check_access(spec: ClusterSpec) -> None:
     """Raise SpecError for a wrong spec, AccessError unless Azure accepts the credentials."""
     check_spec(spec)
-    Arm(subscription_of_the_environment()).check()
+    azure_client.check_access()
 
 
 def environment(spec: ClusterSpec) -> dict[str, str]:  # noqa: ARG001
-    """Terraform takes the credentials of Azure's own tools too."""
-    return {
-        ours: os.environ[theirs]
-        for ours, theirs in CREDENTIALS.items()
-        if theirs in os.environ and ours not in os.environ
-    }
+    """Terraform signs in as Clouder does."""
+    return azure_config.environment()
+
+
+def price(spec: ClusterSpec) -> str:
+    """What the cluster may cost a month, in one line."""
+    region = check_spec(spec)
+    sizes = [node.size or DEFAULT_SIZE for node in spec.nodes()]
+    found = prices.estimate("azure", region, sizes, disk_gib=VOLUME_GIB, load_balancers=1, gateways=1)
+    return prices.line(found, region)
+
+
+def notes(spec: ClusterSpec) -> tuple[str, ...]:
+    """The price, told before anything is made."""
+    return (price(spec),)
 
 
 def adopt(spec: ClusterSpec, tfvars: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001
@@ -268,6 +273,8 @@ AZURE = Provider(
     tfvars=tfvars,
     check_access=check_access,
     environment=environment,
+    faults=FAULTS,
+    notes=notes,
     adopt=adopt,
     required_providers={"azurerm": {"source": "hashicorp/azurerm", "version": ">= 4.20, < 6.0"}},
     provider_arguments={
