@@ -408,17 +408,25 @@ class Workspace:
         A killed terraform has not come to it; a refusal may be an answer that was lost.
         """
         from clouder import terraform_dir
+        from clouder.terraform import FLAG
 
         names = provider.adopt(self.spec(), terraform_dir.read_tfvars(self.directory))
         known = {f"module.cluster.{address}": name for address, name in names.items()}
         held = {*self._state(terraform)} if known else set()
         absent: list[str] = []
+        taken = False
         for address, name in known.items():
             if address in held:
                 continue
             inside = any(re.match(rf"{re.escape(place)}([/|]|\Z)", name) for place in absent)
-            if not inside and not self._import(terraform, address, name):
+            if inside:
+                continue
+            if self._import(terraform, address, name):
+                taken = True
+            else:
                 absent.append(name)
+        if taken:  # an import writes down neither the outputs nor what hangs on what
+            terraform.cmd("apply", refresh_only=FLAG, auto_approve=FLAG, input=False, json=FLAG)
 
     def _import(self, terraform: Terraform, address: str, name: str) -> bool:
         """False where there is nothing of this name."""

@@ -59,7 +59,7 @@ def apply(spec: ClusterSpec, *, on_event: OnEvent | None = None) -> tuple[Plan, 
         workspace.prepare(AZURE, spec)
         plan = workspace.plan(on_event=on_event)
         workspace.check(plan)
-        return plan, workspace.outputs() if plan.empty else workspace.apply(plan, on_event=on_event)
+        return plan, workspace.apply(plan, on_event=on_event)  # reads the outputs of an empty one, too
 
 
 def delete(name: str) -> None:
