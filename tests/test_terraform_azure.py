@@ -483,37 +483,6 @@ def provider_of(path: str) -> str:
     return "Microsoft.Compute" if "virtualMachines" in path else "Microsoft.Network"
 
 
-INSTANTS = [
-    r"/resourceGroups/[^/]+$",
-    "/virtualNetworks/network$",
-    "/networkSecurityGroups/nodes$",
-    "/subnets/nodes$",
-    "/securityRules/etcd$",
-    "/natGateways/nat$",
-    "/loadBalancers/api$",
-    "/roleDefinitions/",
-    "/roleAssignments/",
-    "/virtualMachines/killed-master$",
-]
-
-
-def test_a_create_that_is_killed_again_and_again_goes_on_and_its_delete_finds_all_without_a_state(
-    arm: Arm,
-) -> None:
-    for path in INSTANTS:
-        kill_while(arm, "killed", 1, path)
-    _, outputs = apply(spec_of("killed"))
-    assert outputs
-    assert sorted(machines(arm, "killed")) == ["killed-master", "killed-node-1"]
-    assert len(things(arm, "killed", "Microsoft.Network/publicIPAddresses")) == 4
-    assert apply(spec_of("killed"))[0].empty
-
-    for state in Workspace.open("killed").directory.glob("terraform.tfstate*"):
-        state.unlink()  # the worst case: Terraform knows of nothing
-    delete("killed")
-    assert there(arm, "killed") == []
-
-
 def test_delete_leaves_nothing_but_what_kubernetes_made(arm: Arm, made: tuple[Plan, Outputs]) -> None:
     disk = f"{group_of('demo')}/providers/Microsoft.Compute/disks/pvc-1"
     arm.account.put(disk, {"location": REGION, "properties": {"diskSizeGB": 8}})
