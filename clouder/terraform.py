@@ -35,6 +35,7 @@ ROOM = 1 << 16  # bytes
 # They would change what is run, or on which state, behind Clouder's back.
 UNWANTED = re.compile(r"TF_CLI_ARGS|TF_WORKSPACE\Z|TF_DATA_DIR\Z|TF_VAR_")
 FLAG = python_terraform.IsFlagged
+LOCK_TIMEOUT = "60s"  # for another terraform on the same state, as in a shared backend
 
 
 FIX = f"install terraform (or OpenTofu) {MINIMUM[0]}.{MINIMUM[1]} or newer, or set CLOUDER_TERRAFORM to one"

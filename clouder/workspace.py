@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from clouder.terraform import Terraform
 
 HOST = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
-NOT_THERE = re.compile(r"non-existent remote object|was not found|does not exist", re.I)  # of an import
-LOCK_TIMEOUT = "60s"  # for another terraform on the same state, as in a shared backend
 
 
 @dataclass(frozen=True)
@@ -216,16 +214,18 @@ class Workspace:
 
     def plan(self, *, on_event: OnEvent | None = None) -> Plan:
         """What an apply would do, in a plan file that only its owner can read."""
-        from clouder import plan
-        from clouder.terraform import FLAG
+        from clouder import plan, recovery, terraform_dir
+        from clouder.terraform import FLAG, LOCK_TIMEOUT
 
         provider, spec = self._provider(), self.spec()
         terraform = self._terraform(provider, on_event)
         self._init(terraform)
-        remote_state.claim(self.path, spec, lambda: self._state(terraform))
-        self._taint_unfinished(provider, terraform)
+        remote_state.claim(self.path, spec, lambda: recovery.addresses(terraform))
+        recovery.recover(
+            terraform, provider, spec, terraform_dir.read_tfvars(self.directory), self._process_folder
+        )
         path = self.path / "plan"
-        gone = self._gone(terraform, provider.missing(spec))
+        gone = _gone(terraform, provider.missing(spec))
         terraform.cmd("plan", input=False, lock_timeout=LOCK_TIMEOUT, out=str(path), replace=gone, json=FLAG)
         made = plan.read(path, terraform.ask("show", str(path)), starts=provider.stopped(spec))
         if not made.for_terraform:
@@ -249,7 +249,8 @@ class Workspace:
 
     def apply(self, plan: Plan, *, on_event: OnEvent | None = None) -> Outputs:
         """Carry out exactly this plan, start machines that are stopped, and return the outputs."""
-        from clouder.terraform import FLAG
+        from clouder import recovery
+        from clouder.terraform import FLAG, LOCK_TIMEOUT
 
         provider, spec = self._provider(), self.spec()
         terraform = self._terraform(provider, on_event)
@@ -257,8 +258,7 @@ class Workspace:
             try:
                 terraform.cmd("apply", str(plan.path), input=False, lock_timeout=LOCK_TIMEOUT, json=FLAG)
             except ClouderError:
-                with suppress(AccessError):  # a full disk is told by the error itself
-                    write_private(self._failed, "")
+                recovery.note_failure(self._process_folder)
                 raise
             finally:
                 plan.path.unlink(missing_ok=True)  # it holds the host keys
@@ -278,23 +278,25 @@ class Workspace:
 
     def destroy(self, provider: Provider, *, on_event: OnEvent | None = None) -> None:
         """Destroy everything Terraform made for the cluster; files stay until `remove`."""
-        from clouder import terraform_dir
-        from clouder.terraform import FLAG
+        from clouder import recovery, terraform_dir
+        from clouder.terraform import FLAG, LOCK_TIMEOUT
 
         if not self._may_hold_machines():
             return
         self.prepare(provider, self.spec())  # a run that was killed may have left the directory half-written
         terraform = self._terraform(provider, on_event)
         self._init(terraform)
-        self._adopt(provider, terraform)
+        recovery.adopt(terraform, provider, self.spec(), terraform_dir.read_tfvars(self.directory))
         terraform.cmd("destroy", auto_approve=FLAG, input=False, lock_timeout=LOCK_TIMEOUT, json=FLAG)
         provider.sweep(self.spec(), terraform_dir.read_tfvars(self.directory))
         (self.path / "outputs.json").unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Delete the directory; raises TerraformError while Terraform still holds something."""
+        from clouder.recovery import addresses
+
         made = self._may_hold_machines()
-        if made and (left := self._state(self._terraform(self._provider(), None))):
+        if made and (left := addresses(self._terraform(self._provider(), None))):
             raise TerraformError(
                 f"cluster {self.name} still has {len(left)} resources",
                 fix=f"clouder k8s delete {self.name}",
@@ -316,11 +318,6 @@ class Workspace:
     @property
     def _process_folder(self) -> Path:
         return self.path / "process"
-
-    @property
-    def _failed(self) -> Path:
-        """There after an apply that ended with an error."""
-        return self._process_folder / "failed"
 
     def _was_prepared(self) -> bool:
         from clouder.terraform_dir import TFVARS
@@ -360,12 +357,12 @@ class Workspace:
     def _init(self, terraform: Terraform) -> None:
         """Make terraform ready, and the state whole."""
         from clouder import terraform_dir
+        from clouder.terraform import LOCK_TIMEOUT
 
         terraform_dir.heal_state(self.directory)
         self._init_changed(terraform)
-        if (
-            unsaved := self.directory / "errored.tfstate"
-        ).exists():  # its keeper was away at the end of an apply
+        unsaved = self.directory / "errored.tfstate"
+        if unsaved.exists():  # its keeper was away at the end of an apply
             terraform.cmd("state push", str(unsaved), lock_timeout=LOCK_TIMEOUT)
             unsaved.unlink()
 
@@ -385,74 +382,13 @@ class Workspace:
         terraform.cmd("init", input=False, no_color=FLAG)
         write_private(marker, digest.hexdigest())
 
-    def _taint_unfinished(self, provider: Provider, terraform: Terraform) -> None:
-        """What a killed terraform left half-made is made anew; what it lost is adopted or removed."""
-        from clouder import terraform_dir
-        from clouder.terraform_process import forget_unfinished, unfinished, was_cut_off
 
-        cut_off = was_cut_off(self._process_folder)
-        if not cut_off and not self._failed.exists():
-            return
-        for address in sorted({*unfinished(self._process_folder)} & {*self._state(terraform)}):
-            terraform.cmd("taint", address, lock_timeout=LOCK_TIMEOUT)
-        self._adopt(provider, terraform)
-        if cut_off:
-            ids = frozenset(str(item["values"].get("id", "")) for item in self._resources(terraform)) - {""}
-            provider.sweep_orphans(self.spec(), terraform_dir.read_tfvars(self.directory), ids)
-            forget_unfinished(self._process_folder)
-        self._failed.unlink(missing_ok=True)
+def _gone(terraform: Terraform, missing: tuple[str, ...]) -> list[str]:
+    """Full addresses of what the provider misses and Terraform believes in."""
+    from clouder.recovery import addresses
 
-    def _adopt(self, provider: Provider, terraform: Terraform) -> None:
-        """Take in, by their names, what was made and not written down.
-
-        A killed terraform has not come to it; a refusal may be an answer that was lost.
-        """
-        from clouder import terraform_dir
-        from clouder.terraform import FLAG
-
-        names = provider.adopt(self.spec(), terraform_dir.read_tfvars(self.directory))
-        known = {f"module.cluster.{address}": name for address, name in names.items()}
-        held = {*self._state(terraform)} if known else set()
-        absent: list[str] = []
-        taken = False
-        for address, name in known.items():
-            if address in held:
-                continue
-            inside = any(re.match(rf"{re.escape(place)}([/|]|\Z)", name) for place in absent)
-            if inside:
-                continue
-            if self._import(terraform, address, name):
-                taken = True
-            else:
-                absent.append(name)
-        if taken:  # an import writes down neither the outputs nor what hangs on what
-            terraform.cmd("apply", refresh_only=FLAG, auto_approve=FLAG, input=False, json=FLAG)
-
-    def _import(self, terraform: Terraform, address: str, name: str) -> bool:
-        """False where there is nothing of this name."""
-        from clouder.terraform import FLAG
-
-        try:
-            terraform.cmd("import", address, name, input=False, lock_timeout=LOCK_TIMEOUT, no_color=FLAG)
-        except ClouderError as error:
-            if not NOT_THERE.search(error.details):
-                raise
-            return False
-        return True
-
-    def _state(self, terraform: Terraform) -> list[str]:
-        """Addresses of everything Terraform holds."""
-        return [item["address"] for item in self._resources(terraform)]
-
-    def _resources(self, terraform: Terraform) -> list[dict[str, Any]]:
-        """Everything Terraform holds."""
-        root = terraform.ask("show").get("values", {}).get("root_module", {})
-        return [item for part in (root, *root.get("child_modules", [])) for item in part.get("resources", [])]
-
-    def _gone(self, terraform: Terraform, missing: tuple[str, ...]) -> list[str]:
-        """Full addresses of what the provider misses and Terraform believes in."""
-        wanted = {f"module.cluster.{address}" for address in missing}
-        return sorted(wanted & set(self._state(terraform))) if wanted else []
+    wanted = {f"module.cluster.{address}" for address in missing}
+    return sorted(wanted & set(addresses(terraform))) if wanted else []
 
 
 def _outputs(shown: Mapping[str, Any]) -> Outputs:

@@ -31,6 +31,7 @@ LAYERS = [
         "terraform",
         "terraform_dir",
         "remote_state",
+        "recovery",
     ],
     ["workspace"],
     ["addons"],

@@ -218,7 +218,7 @@ def test_a_cluster_lives_with_its_state_in_the_bucket(name: str) -> None:
 def test_who_holds_the_lock_is_named_and_the_next_run_goes_on(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clouder.workspace.LOCK_TIMEOUT", "1s")
+    monkeypatch.setattr("clouder.terraform.LOCK_TIMEOUT", "1s")
     lock = {
         "ID": "0a1b2c3d-1111-4222-8333-444455556666",
         "Operation": "OperationTypeApply",

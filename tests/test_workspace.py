@@ -275,8 +275,11 @@ def test_a_plan_that_loses_the_cluster_is_refused(
     if not refused:
         plan.check(made, **facts, force=False)
         return
-    told = "state does not hold" if action == "create" else f"the plan would {action}"
-    with pytest.raises(TerraformError, match=f"refused: .*{told} {node_of(address)}") as error:
+    name = node_of(address)
+    told = f"state does not hold {name}" if action == "create" else f"the plan would {action} {name}"
+    if reason == "replace_by_request":
+        told = f"{name} is gone"
+    with pytest.raises(TerraformError, match=f"refused: .*{told}") as error:
         plan.check(made, **facts, force=False)
     assert "delete" in error.value.fix
 
