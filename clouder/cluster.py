@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from clouder import addons
+from clouder import addons, remote_state
 from clouder import bundle as bundles
 from clouder.errors import NotFoundError, SpecError
 from clouder.inventory import Inventory
-from clouder.providers import aws_state, provider_of
+from clouder.providers import provider_of
 from clouder.providers.provider import tried
 from clouder.workspace import Workspace
 
@@ -94,8 +94,7 @@ def check(spec: ClusterSpec) -> Provider:
         )
     _check_machines(spec, provider)
     addons.check(spec)
-    if spec.state.backend == "s3":
-        aws_state.check()
+    remote_state.check(spec)
     return provider
 
 

@@ -29,6 +29,14 @@ def faults(spec: ClusterSpec) -> tuple[Fault, ...]:
     return (NO_BUCKET, *aws_errors.FAULTS) if isinstance(spec.state, S3State) else ()
 
 
+def check(spec: ClusterSpec) -> None:
+    """Raise AccessError where what a delete will need is not installed."""
+    if isinstance(spec.state, S3State):
+        from clouder.providers import aws_state
+
+        aws_state.check()
+
+
 def is_claimed(folder: Path, spec: ClusterSpec) -> bool:
     """Whether anything of the cluster can be in the state."""
     return isinstance(spec.state, LocalState) or (folder / MARKER).exists()
