@@ -83,7 +83,7 @@ def check_access(spec: ClusterSpec) -> None:
 
 OVH = Provider(
     name="ovh",
-    unproven="its module was checked against the true provider's schema only; no machine was ever made",
+    unproven="its machines were made on a stand-in for OVH only, and no cluster was ever set up on them",
     title="OVH Public Cloud (OpenStack servers)",
     default_region="",
     default_sizes={"master": DEFAULT_SIZE, "node": DEFAULT_SIZE},
