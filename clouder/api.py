@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -107,9 +108,10 @@ def _claim(spec: ClusterSpec) -> Cluster:
     """The workspace of `spec`, new or the one that has this very spec; raises SpecError for another."""
     provider = check(spec)
     provider.check_access(spec)
-    if spec.name in Workspace.names():
-        return _same(open_cluster(spec.name), spec)
-    return Cluster(spec, provider, Workspace.create(spec))
+    if spec.name not in Workspace.names():
+        with suppress(UsageError):  # of two at once, the other was first
+            return Cluster(spec, provider, Workspace.create(spec))
+    return _same(open_cluster(spec.name), spec)
 
 
 def _same(cluster: Cluster, spec: ClusterSpec) -> Cluster:
