@@ -24,8 +24,6 @@ SIZE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+\Z")
 DEFAULT_SIZE = "t3.large"  # 2 CPUs, 8 GiB: what kubeadm asks of a control plane, with room
 VOLUME_GIB = 40
 LOAD_BALANCERS = 2
-MAX_ZONES = 3
-MAX_NODES = 200
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,8 @@ def tfvars(spec: ClusterSpec, previous: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_spec(spec: ClusterSpec, previous: Mapping[str, Any] | None = None) -> str:
     """The region; raises SpecError for what this provider cannot do."""
-    for field, size in place.sizes(spec):
-        if size and not SIZE.match(size):
-            raise SpecError(f"{field}: {size} is not an EC2 instance type", fix="write one such as t3.large")
-    if len(spec.nodes()) > MAX_NODES:
-        raise SpecError(f"pools: a cluster on AWS has at most {MAX_NODES} nodes", fix="ask for fewer")
+    place.check_sizes(spec, SIZE, kind="an EC2 instance type", example=DEFAULT_SIZE)
+    place.check_count(spec, "AWS")
     region = spec.region or (previous or {}).get("region", "") or _region_of_the_environment()
     if not region:
         raise SpecError(
@@ -101,8 +96,11 @@ def allocate(spec: ClusterSpec, previous: Mapping[str, Any], world: World, *, re
     known = previous.get("nodes", {})
     for number, (name, node) in enumerate(values["nodes"].items()):
         node["size"] = node["size"] or DEFAULT_SIZE
+        size = node["size"]
         node["zone"] = (
-            known[name]["zone"] if name in known else _zone(node["size"], number, options["zones"], world)
+            known[name]["zone"]
+            if name in known
+            else place.zone_of(number, options["zones"], world.zones[size], size=f"instance type {size}")
         )
     return {**values, "region": region, "allowed_cidrs": list(world.allowed_cidrs), "options": options}
 
@@ -114,23 +112,7 @@ def _common_zones(world: World, region: str) -> list[str]:
             raise SpecError(
                 f"{region} has no instance type {size}", fix="choose another size or region, such as t3.large"
             )
-    common = sorted(frozenset.intersection(*world.zones.values()))
-    if not common:
-        raise SpecError(
-            f"no zone of {region} has all of {', '.join(world.zones)}", fix="choose sizes that one zone has"
-        )
-    return common[:MAX_ZONES]
-
-
-def _zone(size: str, number: int, zones: list[str], world: World) -> str:
-    """Nodes go round the zones."""
-    fitting = [zone for zone in zones if zone in world.zones[size]]
-    if not fitting:
-        raise SpecError(
-            f"the zones of this cluster, {', '.join(zones)}, have no instance type {size}",
-            fix="choose another size",
-        )
-    return fitting[number % len(fitting)]
+    return place.common_zones(world.zones, region)
 
 
 def check_access(spec: ClusterSpec) -> None:

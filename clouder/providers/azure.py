@@ -6,18 +6,17 @@ import hashlib
 import re
 import uuid
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from clouder.errors import SpecError
-from clouder.providers import azure_client, azure_config, caller
+from clouder.providers import azure_client, azure_config, caller, place
 from clouder.providers import price as prices
 from clouder.providers.azure_client import Client
 from clouder.providers.azure_errors import FAULTS
 from clouder.providers.provider import Provider, common_tfvars
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from clouder.spec import ClusterSpec
 
@@ -26,8 +25,6 @@ SIZE = re.compile(r"[A-Z][A-Za-z]+_[A-Za-z0-9_-]+\Z")
 DEFAULT_SIZE = "Standard_D2s_v5"  # 2 CPUs, 8 GiB: what kubeadm asks of a control plane, with room
 IMAGE = "Debian:debian-13:13-gen2:latest"
 VOLUME_GIB = 64
-MAX_ZONES = 3
-MAX_NODES = 200
 
 
 @dataclass(frozen=True)
@@ -48,13 +45,8 @@ def tfvars(spec: ClusterSpec, previous: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_spec(spec: ClusterSpec, previous: Mapping[str, Any] | None = None) -> str:
     """The region; raises SpecError for what this provider cannot do."""
-    for field, size in _sizes(spec):
-        if size and not SIZE.match(size):
-            raise SpecError(
-                f"{field}: {size} is not a VM size of Azure", fix=f"write one such as {DEFAULT_SIZE}"
-            )
-    if len(spec.nodes()) > MAX_NODES:
-        raise SpecError(f"pools: a cluster on Azure has at most {MAX_NODES} nodes", fix="ask for fewer")
+    place.check_sizes(spec, SIZE, kind="a VM size of Azure", example=DEFAULT_SIZE)
+    place.check_count(spec, "Azure")
     region = spec.region or (previous or {}).get("region", "")
     if not region:
         raise SpecError("region: none is given", fix="--region westeurope")
@@ -63,12 +55,6 @@ def check_spec(spec: ClusterSpec, previous: Mapping[str, Any] | None = None) -> 
             f"region: {region} is not a region of Azure in its short form", fix="--region westeurope"
         )
     return region
-
-
-def _sizes(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
-    yield "controlPlane.size", spec.control_plane.size
-    for pool in spec.pools:
-        yield f"pools.{pool.name}.size", pool.size
 
 
 def _subscription(previous: Mapping[str, Any]) -> str:
@@ -102,7 +88,7 @@ def allocate(
         )
     options = previous.get("options") or {
         "subscription_id": subscription,
-        "network_cidr": _free_network(spec),
+        "network_cidr": place.free_network(spec),
         "zones": _common_zones(world, region),
         "volume_gib": VOLUME_GIB,
         "image": IMAGE,
@@ -114,41 +100,18 @@ def allocate(
     return {**values, "region": region, "allowed_cidrs": list(world.allowed_cidrs), "options": options}
 
 
-def _free_network(spec: ClusterSpec) -> str:
-    inside = (IPv4Network(spec.network.pod_cidr), IPv4Network(spec.network.service_cidr))
-    for number in range(256):
-        network = IPv4Network(f"10.{number}.0.0/16")
-        if not any(network.overlaps(taken) for taken in inside):
-            return str(network)
-    raise SpecError(
-        "network: podCidr and serviceCidr leave no /16 of 10.0.0.0/8 for the machines",
-        fix="make them smaller",
-    )
-
-
 def _common_zones(world: World, region: str) -> list[str]:
     """Up to three zones that have every size; none in a region without zones."""
     if not all(world.zones.values()):
         return []
-    common = sorted(frozenset.intersection(*world.zones.values()))
-    if not common:
-        raise SpecError(
-            f"no zone of {region} has all of {', '.join(world.zones)}", fix="choose sizes that one zone has"
-        )
-    return common[:MAX_ZONES]
+    return place.common_zones(world.zones, region)
 
 
 def _zone(size: str, number: int, zones: list[str], world: World) -> str:
     """Nodes go round the zones."""
     if not zones:
         return ""
-    fitting = [zone for zone in zones if zone in world.zones[size]]
-    if not fitting:
-        raise SpecError(
-            f"the zones of this cluster, {', '.join(zones)}, have no VM size {size}",
-            fix="choose another size",
-        )
-    return fitting[number % len(fitting)]
+    return place.zone_of(number, zones, world.zones[size], size=f"VM size {size}")
 
 
 def check_access(spec: ClusterSpec) -> None:

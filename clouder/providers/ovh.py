@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 REGION = re.compile(r"[A-Z][A-Z0-9-]*\Z")
 SIZE = re.compile(r"[a-z][a-z0-9]*-[a-z0-9-]+\Z")
 DEFAULT_SIZE = "b3-8"  # 2 CPUs, 8 GiB: what kubeadm asks of a control plane, with room
-MAX_NODES = 200
 OPTIONS = {
     "external_network": "Ext-Net",
     "image_name": "Debian 13",
@@ -43,11 +42,8 @@ def tfvars(spec: ClusterSpec, previous: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_spec(spec: ClusterSpec, previous: Mapping[str, Any] | None = None) -> str:
     """The region; raises SpecError for what this provider cannot do."""
-    for field, size in place.sizes(spec):
-        if size and not SIZE.match(size):
-            raise SpecError(f"{field}: {size} is not a flavor of OVH", fix="write one such as b3-8")
-    if len(spec.nodes()) > MAX_NODES:
-        raise SpecError(f"pools: a cluster on OVH has at most {MAX_NODES} nodes", fix="ask for fewer")
+    place.check_sizes(spec, SIZE, kind="a flavor of OVH", example=DEFAULT_SIZE)
+    place.check_count(spec, "OVH")
     region = spec.region or (previous or {}).get("region", "") or os.environ.get("OS_REGION_NAME", "")
     if not region:
         raise SpecError(
