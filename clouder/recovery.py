@@ -46,8 +46,9 @@ def recover(
     failed, cut_off = folder / "failed", was_cut_off(folder)
     if not cut_off and not failed.exists():
         return
-    for address in sorted({*unfinished(folder)} & {*addresses(terraform)}):
-        terraform.cmd("taint", address, lock_timeout=LOCK_TIMEOUT)
+    if begun := {*unfinished(folder)}:
+        for address in sorted(begun & {*addresses(terraform)}):
+            terraform.cmd("taint", address, lock_timeout=LOCK_TIMEOUT)
     adopt(terraform, provider, spec, tfvars)
     if cut_off:
         held = frozenset(str(item["values"].get("id", "")) for item in resources(terraform)) - {""}
