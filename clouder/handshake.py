@@ -46,9 +46,8 @@ def private_key(path: Path) -> paramiko.PKey:
         raise AccessError(f"cannot use the SSH key {path}: {reason(error)}") from error
 
 
-@lru_cache(
-    maxsize=8
-)  # one key for all hosts of a cluster, and reading it is a twentieth of a connection's CPU time
+# One key for all hosts of a cluster, and reading it is a twentieth of a connection's CPU time.
+@lru_cache(maxsize=8)
 def _loaded(path: Path, _changed: int) -> paramiko.PKey:
     return paramiko.PKey.from_path(path)
 

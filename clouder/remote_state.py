@@ -50,10 +50,9 @@ def check_place(folder: Path, spec: ClusterSpec) -> None:
         kept = HERE
     wanted = spec.state.place(spec.name)
     if kept and kept != wanted:
+        where = "on" if kept == HERE else "at"
         raise SpecError(
-            f"state: it is on {kept}, and Clouder does not move it to {wanted}"
-            if kept == HERE
-            else f"state: it is at {kept}, and Clouder does not move it to {wanted}",
+            f"state: it is {where} {kept}, and Clouder does not move it to {wanted}",
             fix="put `state:` back as it was, or delete the cluster and create it anew with the other one",
         )
 
