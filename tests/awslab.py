@@ -13,16 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
-from clouder.providers.aws import AWS
 from clouder.spec import parse
-from clouder.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clouder.plan import Plan
     from clouder.spec import ClusterSpec
-    from clouder.workspace import OnEvent, Outputs
 
 REGION = "eu-west-1"
 SOURCE = "registry.terraform.io/hashicorp/aws"
@@ -179,24 +175,6 @@ def spec_of(name: str, workers: int = 1, **fields: Any) -> ClusterSpec:
             **fields,
         }
     )
-
-
-def apply(spec: ClusterSpec, *, on_event: OnEvent | None = None) -> tuple[Plan, Outputs | None]:
-    """What a create does before the first step on a node."""
-    workspace = Workspace.open(spec.name) if spec.name in Workspace.names() else Workspace.create(spec)
-    with workspace.lock(f"clouder k8s create {spec.name}", on_event=on_event), workspace.run_log("test"):
-        workspace.prepare(AWS, spec)
-        plan = workspace.plan(on_event=on_event)
-        workspace.check(plan)
-        return plan, workspace.outputs() if plan.empty else workspace.apply(plan, on_event=on_event)
-
-
-def delete(name: str) -> None:
-    """What a delete does."""
-    workspace = Workspace.open(name)
-    with workspace.lock(f"clouder k8s delete {name}"), workspace.run_log("delete"):
-        workspace.destroy(AWS)
-        workspace.remove()
 
 
 def ec2() -> Any:

@@ -17,13 +17,14 @@ import pytest
 
 from clouder.store import home
 from tests import awslab
-from tests.awslab import apply, delete, instances, spec_of, tagged
+from tests.awslab import instances, spec_of, tagged
+from tests.machines import apply, delete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1800)]
-CREATE = "import sys; from tests import awslab; awslab.apply(awslab.spec_of(sys.argv[1]))"
+CREATE = "import sys; from tests import awslab, machines; machines.apply(awslab.spec_of(sys.argv[1]))"
 # When terraform is killed: at the first event of a kind whose resource begins so, in the order of an apply.
 INSTANTS = [
     ("apply_start", "aws_vpc.network"),

@@ -21,7 +21,8 @@ from clouder.providers.aws_client import Client
 from clouder.providers.aws_sweep import sweep
 from clouder.workspace import Workspace
 from tests import awslab
-from tests.awslab import REGION, apply, delete, ec2, instances, spec_of, tagged
+from tests.awslab import REGION, ec2, instances, spec_of, tagged
+from tests.machines import apply, delete
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -288,8 +289,8 @@ def test_delete_leaves_nothing(made: tuple[Plan, Outputs]) -> None:
 
 CREATE = """
 import sys
-from tests import awslab
-awslab.apply(awslab.spec_of("killed"))
+from tests import awslab, machines
+machines.apply(awslab.spec_of("killed"))
 """
 
 

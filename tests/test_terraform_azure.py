@@ -21,7 +21,8 @@ from tests.azure import arm as stand_in
 from tests.azure import lab
 from tests.azure.account import REGION, ROOT, SUBSCRIPTION
 from tests.azure.arm import Arm, Fault
-from tests.azure.lab import apply, delete, spec_of
+from tests.azure.lab import spec_of
+from tests.machines import apply, delete
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -430,8 +431,9 @@ def test_a_connection_that_is_cut_is_told_and_a_second_run_goes_on_with_what_was
 
 CREATE = """
 import sys
+from tests import machines
 from tests.azure import lab
-lab.apply(lab.spec_of(sys.argv[1], int(sys.argv[2])))
+machines.apply(lab.spec_of(sys.argv[1], int(sys.argv[2])))
 """
 
 

@@ -11,18 +11,16 @@ import yaml
 
 from clouder.errors import AccessError, TerraformError
 from clouder.inventory import Inventory
-from clouder.providers import provider_of
 from clouder.spec import parse
 from clouder.workspace import Workspace
 from tests import plugins
+from tests.machines import apply, delete
 from tests.openstack import double
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clouder.plan import Plan
     from clouder.spec import ClusterSpec
-    from clouder.workspace import Outputs
 
 pytestmark = [pytest.mark.terraform, pytest.mark.ovh, pytest.mark.timeout(900)]
 SOURCE = "registry.terraform.io/terraform-provider-openstack/openstack"
@@ -61,24 +59,6 @@ def spec_of(workers: int = 1, **fields: Any) -> ClusterSpec:
     return parse({**base, "pools": pools, **fields})
 
 
-def apply(spec: ClusterSpec) -> tuple[Plan, Outputs]:
-    """What a create does before the first step on a node."""
-    workspace = Workspace.open(spec.name) if spec.name in Workspace.names() else Workspace.create(spec)
-    with workspace.lock("create"), workspace.run_log("test"):
-        workspace.prepare(provider_of("ovh"), spec)
-        plan = workspace.plan()
-        workspace.check(plan)
-        return plan, workspace.outputs() if plan.empty else workspace.apply(plan)
-
-
-def delete() -> None:
-    """What a delete does."""
-    workspace = Workspace.open("demo")
-    with workspace.lock("delete"), workspace.run_log("test"):
-        workspace.destroy(provider_of("ovh"))
-        workspace.remove()
-
-
 def test_a_cluster_is_made_scaled_and_removed(cloud: double.Cloud) -> None:
     _, outputs = apply(spec_of(1))
     hosts = Inventory.from_outputs(outputs.hosts).hosts
@@ -108,7 +88,7 @@ def test_a_cluster_is_made_scaled_and_removed(cloud: double.Cloud) -> None:
     assert set(more.creates) == {"demo-node-2"}
     assert (more.updates, more.replaces, more.deletes) == ((), (), ())
 
-    delete()
+    delete("demo")
     assert cloud.left() == []
 
 
@@ -151,7 +131,7 @@ def test_a_full_quota_is_explained_and_the_next_run_goes_on(
     cloud.refuse = lambda _kind, _item: None
     apply(spec_of(1))
     assert len(cloud.all("servers")) == 2
-    delete()
+    delete("demo")
     assert cloud.left() == []
 
 

@@ -18,7 +18,7 @@ from clouder.providers import docker
 from clouder.providers.local import LOCAL
 from clouder.spec import parse
 from clouder.store import cache
-from clouder.workspace import Workspace
+from tests import machines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,20 +103,12 @@ def spec_of(name: str, workers: int = 1, **fields: Any) -> ClusterSpec:
 
 def apply(spec: ClusterSpec, *, on_event: OnEvent | None = None, force: bool = False) -> tuple[Plan, Outputs]:
     """What a create does before the first step on a node."""
-    workspace = Workspace.open(spec.name) if spec.name in Workspace.names() else Workspace.create(spec)
-    with workspace.lock(f"clouder k8s create {spec.name}", on_event=on_event), workspace.run_log("test"):
-        workspace.prepare(TINY, spec)
-        plan = workspace.plan(on_event=on_event)
-        workspace.check(plan, force=force)
-        return plan, workspace.apply(plan, on_event=on_event)
+    return machines.apply(spec, TINY, on_event=on_event, force=force)
 
 
 def delete(name: str) -> None:
     """What a delete does."""
-    workspace = Workspace.open(name)
-    with workspace.lock(f"clouder k8s delete {name}"), workspace.run_log("delete"):
-        workspace.destroy(TINY)
-        workspace.remove()
+    machines.delete(name, TINY)
 
 
 def containers(name: str, *, all_states: bool = True) -> dict[str, str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clouder.providers.azure import AZURE
 from clouder.spec import parse
-from clouder.workspace import Workspace
 from tests import plugins
 from tests.azure import provider
 from tests.azure.account import REGION, SUBSCRIPTION, TENANT
@@ -14,9 +12,7 @@ from tests.azure.account import REGION, SUBSCRIPTION, TENANT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clouder.plan import Plan
     from clouder.spec import ClusterSpec
-    from clouder.workspace import OnEvent, Outputs
     from tests.azure.arm import Arm
 
 
@@ -50,21 +46,3 @@ def spec_of(name: str, workers: int = 1, **fields: Any) -> ClusterSpec:
             **fields,
         }
     )
-
-
-def apply(spec: ClusterSpec, *, on_event: OnEvent | None = None) -> tuple[Plan, Outputs | None]:
-    """What a create does before the first step on a node."""
-    workspace = Workspace.open(spec.name) if spec.name in Workspace.names() else Workspace.create(spec)
-    with workspace.lock(f"clouder k8s create {spec.name}", on_event=on_event), workspace.run_log("test"):
-        workspace.prepare(AZURE, spec)
-        plan = workspace.plan(on_event=on_event)
-        workspace.check(plan)
-        return plan, workspace.apply(plan, on_event=on_event)  # reads the outputs of an empty one, too
-
-
-def delete(name: str) -> None:
-    """What a delete does."""
-    workspace = Workspace.open(name)
-    with workspace.lock(f"clouder k8s delete {name}"), workspace.run_log("delete"):
-        workspace.destroy(AZURE)
-        workspace.remove()
